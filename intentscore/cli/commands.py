@@ -1,0 +1,234 @@
+"""The commands. Each parses, calls one service and shows its result; what it needs is imported inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from intentscore import __version__
+from intentscore.cli.exits import EXIT_CODES
+from intentscore.cli.group import OneLineErrors
+from intentscore.cli.invocation import Invocation, with_shared_options
+from intentscore.cli.values import day, last_day, session_source
+
+app = typer.Typer(
+    cls=OneLineErrors,
+    # Plain help: with markup Typer imports most of Rich for it, at more than the price of everything else.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def listed(title: str, lines: Iterable[str]) -> str:
+    """A block of help text that keeps its lines (which is what the backspace tells Typer)."""
+    return "\n".join(["\b", f"{title}:", *(f"  {line}" for line in lines)])
+
+
+def command(*examples: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Registers a command; the examples end its help text."""
+
+    def register(body: Callable[..., None]) -> Callable[..., None]:
+        app.command(epilog=listed("Examples", examples))(with_shared_options(body))
+        return body
+
+    return register
+
+
+def show_version(asked: bool) -> None:
+    if asked:
+        print(f"intentscore {__version__}")
+        raise typer.Exit
+
+
+EXAMPLES = listed(
+    "Examples", ["intentscore demo", "intentscore score --date yesterday --env prod --format json"]
+)
+EXITS = listed("Exit codes", [f"{code:>3}  {meaning}" for code, meaning in EXIT_CODES.items()])
+
+
+@app.callback(epilog=f"{EXAMPLES}\n\n{EXITS}")
+@with_shared_options
+def intentscore(
+    call: Invocation,
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Score online shop sessions by purchase intent, in a Snowflake account or on the local engine.
+
+    Start with `intentscore demo`. The options of this page may also follow the command.
+    """
+
+
+@command(
+    "intentscore upload",
+    "intentscore upload sessions.parquet --on-error skip --rejects bad.csv",
+    "intentscore upload --simulate 100000 --seed 7",
+)
+def upload(
+    call: Invocation,
+    path: Annotated[
+        Path | None, typer.Argument(help="CSV (.csv, .csv.gz) or Parquet; the UCI data set when left out.")
+    ] = None,
+    year: Annotated[
+        int,
+        typer.Option(
+            min=1970,
+            max=2200,
+            metavar="YEAR",
+            show_default=True,
+            help="Year of sessions that have only a month.",
+        ),
+    ] = 2024,
+    spread_days: Annotated[
+        bool | None,
+        typer.Option(
+            "--spread-days/--no-spread-days",
+            help="Deal a month's sessions over its days; done for simulated sessions unless refused.",
+        ),
+    ] = None,
+    simulate: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Load N simulated sessions instead of a file.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, metavar="S", help="Seed of --simulate; 0 when not given.")
+    ] = None,
+    on_error: Annotated[
+        Literal["abort", "skip"],
+        typer.Option(show_default=True, help="A bad row: load nothing, or load the good rows."),
+    ] = "abort",
+    rejects: Annotated[
+        Path,
+        typer.Option(metavar="FILE", show_default=True, help="Where rejected rows go, with their reasons."),
+    ] = Path("rejected_sessions.csv"),
+) -> None:
+    """Load sessions into the table SESSIONS.
+
+    Columns are matched whatever their case or underscores. Every row is checked in the warehouse, and
+    loading the same sessions again changes nothing.
+    """
+    source = session_source(
+        path,
+        simulate=simulate,
+        seed=seed,
+        year=year,
+        spread_days=spread_days,
+        cache=call.settings.home / "data",
+    )
+    from intentscore.services.upload import upload as load
+
+    with call.session() as session, call.progress("rows", source.rows) as progress:
+        result = load(session, call.settings, source, on_error=on_error, rejects=rejects, progress=progress)
+    call.show(result)
+
+
+@command("intentscore features", "intentscore features --format json")
+def features(call: Invocation) -> None:
+    """Register, refresh and list the features.
+
+    They become a feature view in the Feature Store; the list shows counts, nulls and ranges.
+    """
+    from intentscore.services.features import refresh_features
+
+    with call.session() as session:
+        call.show(refresh_features(session, call.settings))
+
+
+@command("intentscore train", "intentscore train --config configs/train.yaml --env prod")
+def train(
+    call: Invocation,
+    config: Annotated[
+        Path,
+        typer.Option(metavar="FILE", show_default=True, help="Seed, split, rounds and LightGBM parameters."),
+    ] = Path("configs/train.yaml"),
+) -> None:
+    """Train a model and measure it on the last month.
+
+    The model learns from the sessions with a known outcome; the last month is held out. Writes a run
+    folder with the model, its metrics and what it was made from, which `intentscore register` takes up.
+    """
+    from intentscore.model.config import load_train_config
+    from intentscore.services.train import train as fit
+
+    settings = load_train_config(config)
+    with call.session() as session:
+        call.show(fit(session, call.settings, settings))
+
+
+@command("intentscore register", "intentscore register 241103_090210_5f3a")
+def register(
+    call: Invocation,
+    run: Annotated[
+        str | None, typer.Argument(help="A run of `intentscore train`; the latest when left out.")
+    ] = None,
+) -> None:
+    """Log a trained model in the Model Registry.
+
+    The first version becomes CHAMPION, later ones CHALLENGER.
+    """
+    from intentscore.services.register import register as log_model
+
+    with call.session() as session:
+        call.show(log_model(session, call.settings, run))
+
+
+@command(
+    "intentscore score --date 2024-11-01",
+    "intentscore score --date yesterday --env prod",
+    "intentscore score --date 2024-11-01 --to 2024-11-30 --dry-run",
+)
+def score(
+    call: Invocation,
+    first: Annotated[
+        date,
+        typer.Option("--date", parser=day, metavar="DAY", help="YYYY-MM-DD, today or yesterday."),
+    ],
+    to: Annotated[
+        date | None,
+        typer.Option("--to", parser=day, metavar="DAY", help="Last day of a range that starts at --date."),
+    ] = None,
+    model_version: Annotated[
+        str | None, typer.Option(metavar="V", help="A model version; the CHAMPION when not given.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan and its SQL, and change nothing.")
+    ] = False,
+) -> None:
+    """Score the sessions of a day, or of several.
+
+    The model runs in the warehouse. The day's rows in SCORES are replaced as a whole, one per session;
+    other days stay as they are.
+    """
+    last = last_day(first, to)
+    from intentscore.services.score import plan_score
+    from intentscore.services.score import score as apply
+
+    with call.session() as session:
+        plan = plan_score(session, call.settings, first, last, model_version)
+        call.show(plan if dry_run else apply(session, call.settings, plan))
+
+
+@command("intentscore demo")
+def demo(call: Invocation) -> None:
+    """Go the whole way once and show what came out.
+
+    Upload, features, train, register, and score a day. Takes the UCI data set if it can be had,
+    simulated sessions otherwise.
+    """
+    from intentscore.services.demo import demo as show_the_way
+
+    with call.session() as session:
+        call.show(show_the_way(session, call.settings, say=call.note))
+
+
+@command("intentscore status", "intentscore status --connection env --format json")
+def status(call: Invocation) -> None:
+    """Show the tables, the champion and the last runs."""
+    from intentscore.services.status import status as look
+
+    with call.session() as session:
+        call.show(look(session, call.settings))

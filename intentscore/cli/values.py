@@ -1,0 +1,67 @@
+"""Values of options that need more than a type."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from intentscore.errors import UsageError
+
+if TYPE_CHECKING:
+    from intentscore.data.source import SessionSource
+
+DEFAULT_SEED = 0
+
+
+def day(text: str) -> date:
+    """`YYYY-MM-DD`, `today` or `yesterday`, by this machine's clock."""
+    if text in ("today", "yesterday"):
+        return date.today() - timedelta(days=text == "yesterday")
+    try:
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise typer.BadParameter(f"{text!r} is not a day; write YYYY-MM-DD, today or yesterday")
+
+
+def last_day(first: date, last: date | None) -> date:
+    if last is not None and last < first:
+        raise UsageError(f"--to {last} is before --date {first}")
+    return last or first
+
+
+def session_source(
+    path: Path | None,
+    *,
+    simulate: int | None,
+    seed: int | None,
+    year: int,
+    spread_days: bool | None,
+    cache: Path,
+) -> SessionSource:
+    """The UCI data set when neither a path nor a number of sessions to simulate is given."""
+    if path is not None and simulate is not None:
+        raise UsageError("give either a PATH or --simulate N, not both")
+    if seed is not None and simulate is None:
+        raise UsageError("--seed goes with --simulate N only")
+    if simulate is not None:
+        from intentscore.data.simulate import simulate as simulated
+
+        return simulated(
+            simulate,
+            seed=DEFAULT_SEED if seed is None else seed,
+            year=year,
+            spread_days=spread_days is not False,
+        )
+    if path is not None:
+        from intentscore.data.files import open_file
+
+        return open_file(path, year=year, spread_days=bool(spread_days))
+    from intentscore.data.uci import open_uci
+
+    return open_uci(cache, year=year, spread_days=bool(spread_days))

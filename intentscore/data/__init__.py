@@ -1,0 +1,1 @@
+"""Sources of sessions: the published data set, files and the simulator; nothing here knows a warehouse."""

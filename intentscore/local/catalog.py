@@ -1,0 +1,189 @@
+"""What DuckDB does not store: stages, models, tags, dynamic tables… kept in the database they belong to.
+
+A catalog row is written on the session's own connection, so it is committed or rolled back together with
+the tables of the same statement, and a crash leaves both or neither.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+
+from intentscore.local.names import ObjectName, quote
+
+SCHEMA = "_ENGINE"
+OWNER = "SYSADMIN"
+
+_TABLES = """
+CREATE SCHEMA IF NOT EXISTS {db}._ENGINE;
+CREATE TABLE IF NOT EXISTS {db}._ENGINE.OBJECTS (
+    KIND VARCHAR NOT NULL, SCHEMA_NAME VARCHAR NOT NULL, NAME VARCHAR NOT NULL, CREATED_ON TIMESTAMPTZ NOT NULL,
+    COMMENT VARCHAR NOT NULL, DETAILS VARCHAR NOT NULL);
+CREATE TABLE IF NOT EXISTS {db}._ENGINE.COLUMN_TYPES (
+    SCHEMA_NAME VARCHAR NOT NULL, TABLE_NAME VARCHAR NOT NULL, COLUMN_NAME VARCHAR NOT NULL, DECLARED VARCHAR NOT NULL);
+CREATE TABLE IF NOT EXISTS {db}._ENGINE.TAG_REFERENCES (
+    SCHEMA_NAME VARCHAR NOT NULL, OBJECT_NAME VARCHAR NOT NULL, DOMAIN VARCHAR NOT NULL, TAG VARCHAR NOT NULL,
+    VALUE VARCHAR NOT NULL);
+"""
+
+
+@dataclass
+class Entry:
+    """One object of the catalog; `details` holds what its kind needs, as JSON values."""
+
+    kind: str
+    name: ObjectName
+    created_on: datetime
+    comment: str
+    details: dict[str, Any]
+
+
+def prepare(connection: duckdb.DuckDBPyConnection, database: str) -> None:
+    connection.execute(_TABLES.format(db=quote(database)))
+
+
+class Catalog:
+    """The catalog as one session sees it, inside that session's transaction."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._temporary: dict[tuple[str, ObjectName], Entry] = {}
+
+    def get(self, kind: str, name: ObjectName) -> Entry | None:
+        if temporary := self._temporary.get((kind, name)):
+            return temporary
+        found = self._select(
+            name.database, "KIND = ? AND SCHEMA_NAME = ? AND NAME = ?", [kind, name.schema, name.name]
+        )
+        return found[0] if found else None
+
+    def list(self, kind: str, database: str, schema: str | None = None) -> list[Entry]:
+        condition, values = "KIND = ?", [kind]
+        if schema is not None:
+            condition, values = "KIND = ? AND SCHEMA_NAME = ?", [kind, schema]
+        stored = self._select(database, condition, values)
+        mine = [
+            entry
+            for (k, name), entry in self._temporary.items()
+            if k == kind and name.database == database and schema in (None, name.schema)
+        ]
+        return sorted(stored + mine, key=lambda entry: (entry.name.schema, entry.name.name))
+
+    def put(self, entry: Entry, *, temporary: bool = False) -> None:
+        """Add or replace."""
+        if temporary or (entry.kind, entry.name) in self._temporary:
+            self._temporary[entry.kind, entry.name] = entry
+            return
+        self._forget(entry.kind, entry.name)
+        self._connection.execute(
+            f"INSERT INTO {quote(entry.name.database)}._ENGINE.OBJECTS VALUES (?, ?, ?, ?, ?, ?)",
+            [entry.kind, entry.name.schema, entry.name.name, entry.created_on, entry.comment,
+             json.dumps(entry.details)],
+        )  # fmt: skip
+
+    def new(self, kind: str, name: ObjectName, comment: str = "", **details: Any) -> Entry:
+        return Entry(kind, name, datetime.now(UTC), comment, details)
+
+    def remove(self, kind: str, name: ObjectName) -> bool:
+        if self._temporary.pop((kind, name), None):
+            return True
+        if self.get(kind, name) is None:
+            return False
+        self._forget(kind, name)
+        return True
+
+    def temporary(self) -> list[Entry]:
+        return [*self._temporary.values()]
+
+    def is_temporary(self, kind: str, name: ObjectName) -> bool:
+        return (kind, name) in self._temporary
+
+    def drop_schema(self, database: str, schema: str) -> None:
+        for table in ("OBJECTS", "COLUMN_TYPES", "TAG_REFERENCES"):
+            self._connection.execute(
+                f"DELETE FROM {quote(database)}._ENGINE.{table} WHERE SCHEMA_NAME = ?", [schema]
+            )
+
+    def _forget(self, kind: str, name: ObjectName) -> None:
+        self._connection.execute(
+            f"DELETE FROM {quote(name.database)}._ENGINE.OBJECTS WHERE KIND = ? AND SCHEMA_NAME = ? AND NAME = ?",
+            [kind, name.schema, name.name],
+        )
+
+    def _select(self, database: str, condition: str, values: list[str]) -> list[Entry]:
+        found = self._connection.execute(
+            f"SELECT KIND, SCHEMA_NAME, NAME, CREATED_ON, COMMENT, DETAILS FROM {quote(database)}._ENGINE.OBJECTS "
+            f"WHERE {condition}",
+            values,
+        ).fetchall()
+        return [
+            Entry(kind, ObjectName(database, schema, name), created, comment, json.loads(details))
+            for kind, schema, name, created, comment, details in found
+        ]
+
+    # ------------------------------------------------------------------ declared column types
+
+    def declare_columns(self, name: ObjectName, declared: dict[str, str]) -> None:
+        """Remember the types a table was created with, where DuckDB keeps less (VARCHAR(36), OBJECT…)."""
+        self.forget_columns(name)
+        if declared:
+            self._connection.executemany(
+                f"INSERT INTO {quote(name.database)}._ENGINE.COLUMN_TYPES VALUES (?, ?, ?, ?)",
+                [[name.schema, name.name, column, text] for column, text in declared.items()],
+            )
+
+    def forget_columns(self, name: ObjectName) -> None:
+        self._connection.execute(
+            f"DELETE FROM {quote(name.database)}._ENGINE.COLUMN_TYPES WHERE SCHEMA_NAME = ? AND TABLE_NAME = ?",
+            [name.schema, name.name],
+        )
+
+    def declared_columns(self, name: ObjectName) -> dict[str, str]:
+        found = self._connection.execute(
+            f"SELECT COLUMN_NAME, DECLARED FROM {quote(name.database)}._ENGINE.COLUMN_TYPES "
+            "WHERE SCHEMA_NAME = ? AND TABLE_NAME = ?",
+            [name.schema, name.name],
+        ).fetchall()
+        return dict(found)
+
+    def rename_table(self, old: ObjectName, new: ObjectName) -> None:
+        for table, column in (("COLUMN_TYPES", "TABLE_NAME"), ("TAG_REFERENCES", "OBJECT_NAME")):
+            self._connection.execute(
+                f"UPDATE {quote(old.database)}._ENGINE.{table} SET {column} = ? WHERE SCHEMA_NAME = ? AND {column} = ?",
+                [new.name, old.schema, old.name],
+            )
+
+    # ------------------------------------------------------------------ tags
+
+    def set_tag(self, name: ObjectName, domain: str, tag: ObjectName, value: str | None) -> None:
+        """Attach a tag to an object; None takes it off."""
+        table = f"{quote(name.database)}._ENGINE.TAG_REFERENCES"
+        self._connection.execute(
+            f"DELETE FROM {table} WHERE SCHEMA_NAME = ? AND OBJECT_NAME = ? AND TAG = ?",
+            [name.schema, name.name, str(tag)],
+        )
+        if value is not None:
+            self._connection.execute(
+                f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?)",
+                [name.schema, name.name, domain, str(tag), value],
+            )
+
+    def clear_tags(self, name: ObjectName) -> None:
+        self._connection.execute(
+            f"DELETE FROM {quote(name.database)}._ENGINE.TAG_REFERENCES WHERE SCHEMA_NAME = ? AND OBJECT_NAME = ?",
+            [name.schema, name.name],
+        )
+
+    def tag_references(self, database: str) -> list[tuple[ObjectName, str, str, str]]:
+        """(object, domain, tag, value) of every tag set on an object of the database."""
+        found = self._connection.execute(
+            f"SELECT SCHEMA_NAME, OBJECT_NAME, DOMAIN, TAG, VALUE FROM {quote(database)}._ENGINE.TAG_REFERENCES"
+        ).fetchall()
+        return [
+            (ObjectName(database, schema, name), domain, tag, value)
+            for schema, name, domain, tag, value in found
+        ]

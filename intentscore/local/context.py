@@ -1,0 +1,172 @@
+"""USE, SET, ALTER SESSION, transactions: statements about the session itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from intentscore.local import results, sql, types
+from intentscore.local.errors import SnowflakeError, does_not_exist, invalid
+from intentscore.local.names import like_pattern
+from intentscore.local.results import Result
+from intentscore.local.statements import Effect, Statement, statement
+
+if TYPE_CHECKING:
+    from intentscore.local.session import Session
+
+
+@statement("USE DATABASE", "USE", effect=Effect.CONTROL)
+def use_database(session: Session, head: Statement) -> Result:
+    parts = head.scanner.name()
+    head.scanner.end()
+    if len(parts) == 2:
+        session.use(parts[0], parts[1])
+    else:
+        session.use(parts[0])
+    return results.done()
+
+
+@statement("USE SCHEMA", effect=Effect.CONTROL)
+def use_schema(session: Session, head: Statement) -> Result:
+    parts = head.scanner.name()
+    head.scanner.end()
+    session.use(parts[-2] if len(parts) == 2 else None, parts[-1])
+    return results.done()
+
+
+@statement("USE WAREHOUSE", effect=Effect.CONTROL)
+def use_warehouse(session: Session, head: Statement) -> Result:
+    name = head.scanner.identifier()
+    head.scanner.end()
+    if name != session.engine.warehouse:
+        raise SnowflakeError(
+            f"Object does not exist, or operation cannot be performed: the warehouse of the local engine is "
+            f"{session.engine.warehouse}, not {name}.", 2043, "02000",
+        )  # fmt: skip
+    session.warehouse = name
+    return results.done()
+
+
+@statement("USE ROLE", effect=Effect.CONTROL)
+def use_role(session: Session, head: Statement) -> Result:
+    name = head.scanner.identifier()
+    head.scanner.end()
+    if name != session.engine.role:
+        raise does_not_exist("Role", name)
+    return results.done()
+
+
+@statement("USE SECONDARY ROLES", effect=Effect.CONTROL)
+def use_secondary_roles(session: Session, head: Statement) -> Result:
+    head.scanner.rest()
+    return results.done()
+
+
+@statement("SET", effect=Effect.CONTROL)
+def set_variable(session: Session, head: Statement) -> Result:
+    name = head.scanner.identifier()
+    head.scanner.expect("=")
+    answer = sql.run_text(session, f"SELECT {head.scanner.rest()}")
+    session.variables[name] = answer.table.column(0)[0].as_py()
+    return results.done()
+
+
+@statement("UNSET", effect=Effect.CONTROL)
+def unset_variable(session: Session, head: Statement) -> Result:
+    session.variables.pop(head.scanner.identifier(), None)
+    head.scanner.end()
+    return results.done()
+
+
+# ---------------------------------------------------------------------------- parameters
+
+
+@statement("ALTER SESSION SET", effect=Effect.CONTROL)
+def alter_session(session: Session, head: Statement) -> Result:
+    scanner = head.scanner
+    while not scanner.done:
+        name = scanner.word()
+        scanner.expect("=")
+        _set_parameter(session, name, scanner.value())
+        scanner.accept(",")
+    return results.done()
+
+
+@statement("ALTER SESSION UNSET", effect=Effect.CONTROL)
+def unset_session(session: Session, head: Statement) -> Result:
+    from intentscore.local.session import DEFAULT_PARAMETERS
+
+    scanner = head.scanner
+    while not scanner.done:
+        name = scanner.word()
+        session.parameters.pop(name, None)
+        if name in DEFAULT_PARAMETERS:
+            session.parameters[name] = DEFAULT_PARAMETERS[name]
+        scanner.accept(",")
+    return results.done()
+
+
+def _set_parameter(session: Session, name: str, value: Any) -> None:
+    if name == "AUTOCOMMIT":
+        value = value if isinstance(value, bool) else str(value).lower() == "true"
+        session.commit()
+    if name == "TIMEZONE" and value not in ("UTC", "Etc/UTC"):
+        raise invalid(f"the local engine works in UTC; TIMEZONE '{value}' is not supported")
+    session.parameters[name] = value
+
+
+@statement("SHOW PARAMETERS")
+def show_parameters(session: Session, head: Statement) -> Result:
+    scanner = head.scanner
+    pattern = like_pattern(scanner.string()) if scanner.accept("LIKE") else None
+    scanner.rest()
+    columns = dict.fromkeys(("key", "value", "default", "level", "description", "type"), types.TEXT)
+    return results.rows(
+        columns,
+        [
+            [name, _shown(value), _shown(value), "", "", "BOOLEAN" if isinstance(value, bool) else "STRING"]
+            for name, value in sorted(session.parameters.items())
+            if pattern is None or pattern.fullmatch(name)
+        ],
+    )
+
+
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@statement("SHOW VARIABLES")
+def show_variables(session: Session, head: Statement) -> Result:
+    head.scanner.rest()
+    columns = dict.fromkeys(("session_id", "name", "value", "type"), types.TEXT)
+    found = sorted(session.variables.items())
+    return results.rows(columns, [[str(session.id), name, str(value), "text"] for name, value in found])
+
+
+# ---------------------------------------------------------------------------- transactions
+
+
+@statement("BEGIN", "START TRANSACTION", effect=Effect.CONTROL)
+def begin(session: Session, head: Statement) -> Result:
+    scanner = head.scanner
+    scanner.accept("WORK") or scanner.accept("TRANSACTION")
+    if scanner.accept("NAME"):
+        scanner.identifier()
+    scanner.end()
+    session.begin()
+    return results.done()
+
+
+@statement("COMMIT", effect=Effect.CONTROL)
+def commit(session: Session, head: Statement) -> Result:
+    head.scanner.accept("WORK")
+    head.scanner.end()
+    session.commit()
+    return results.done()
+
+
+@statement("ROLLBACK", effect=Effect.CONTROL)
+def rollback(session: Session, head: Statement) -> Result:
+    head.scanner.accept("WORK")
+    head.scanner.end()
+    session.rollback()
+    return results.done()

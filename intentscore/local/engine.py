@@ -1,0 +1,283 @@
+"""The engine: one DuckDB process over a home folder, its server, and how a second process joins it.
+
+Two locks in the home folder settle who runs the engine. `engine.lock` is held by the process the engine runs
+in. `guests.lock` is held, shared, by every process that has joined it, so that the first waits for the
+others before it stops. The kernel releases both when a process dies, however it dies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+import duckdb
+
+from intentscore.local import (
+    catalog,
+    context,
+    copying,
+    inference,
+    models,
+    names,
+    show,
+    stages,
+    tables,
+    tags,
+    views,
+)
+from intentscore.local.errors import SnowflakeError
+from intentscore.local.session import Session
+
+HANDLERS = (context, copying, inference, models, show, stages, tables, tags, views)
+HOST = "127.0.0.1"
+DATABASE = "INTENTSCORE"
+SUFFIX = ".duckdb"
+WAIT_S = 0.05
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a running engine listens and how to log in; the file that holds it is readable by its owner only."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    account: str
+    database: str
+    warehouse: str
+    role: str
+
+    def connection_parameters(self) -> dict[str, Any]:
+        """What the Python connector and Snowpark take to connect."""
+        quiet = {"CLIENT_TELEMETRY_ENABLED": False, "CLIENT_OUT_OF_BAND_TELEMETRY_ENABLED": False}
+        return {**asdict(self), "protocol": "http", "schema": "PUBLIC", "session_parameters": quiet}
+
+
+class WriterLock:
+    """One session writes at a time, from its first change to its commit."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._owner: Session | None = None
+
+    def acquire(self, owner: Session, timeout_s: float) -> None:
+        with self._condition:
+            free = self._condition.wait_for(lambda: self._owner in (None, owner), timeout_s or None)
+            if not free:
+                raise SnowflakeError(
+                    f"Statement timed out after {timeout_s:g} s waiting for the lock of another transaction.",
+                    625, "57014",
+                )  # fmt: skip
+            self._owner = owner
+
+    def release(self, owner: Session) -> None:
+        with self._condition:
+            if self._owner is owner:
+                self._owner = None
+                self._condition.notify_all()
+
+
+class Engine:
+    """DuckDB over a folder, and everything sessions share."""
+
+    account = "local"
+    user = "local"
+    role = "SYSADMIN"
+    warehouse = "LOCAL_WH"
+    server_version = "9.36.0"
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.password = secrets.token_urlsafe(24)
+        self.sessions: dict[str, Session] = {}
+        self.writer = WriterLock()
+        self.handlers = inference.Handlers()
+        self._root_connection = duckdb.connect(config={"lambda_syntax": "ENABLE_SINGLE_ARROW"})
+        self._root_connection.execute("SET GLOBAL TimeZone = 'UTC'")
+        self._root_connection.execute(resources.files("intentscore.local").joinpath("functions.sql").read_text())
+        self._databases: list[str] = []
+        self.folder("databases").mkdir(parents=True, exist_ok=True)
+        for file in sorted(self.folder("databases").glob(f"*{SUFFIX}")):
+            self._attach(unquote(file.name.removesuffix(SUFFIX)), file)
+        if not self._databases:
+            self.create_database(DATABASE)
+
+    # ------------------------------------------------------------------ databases and folders
+
+    def databases(self) -> list[str]:
+        return self._databases
+
+    def create_database(self, name: str) -> None:
+        self._attach(name, self._database_file(name))
+
+    def drop_database(self, name: str) -> None:
+        self._root_connection.execute(f"DETACH {names.quote(name)}")
+        self._databases = [database for database in self._databases if database != name]
+        file = self._database_file(name)
+        file.unlink(missing_ok=True)
+        file.with_name(file.name + ".wal").unlink(missing_ok=True)
+
+    def _database_file(self, name: str) -> Path:
+        return self.folder("databases") / f"{quote(name, safe='')}{SUFFIX}"
+
+    def _attach(self, name: str, file: Path) -> None:
+        connection = self._root_connection.cursor()
+        connection.execute(f"ATTACH {names.literal(str(file))} AS {names.quote(name)}")
+        catalog.prepare(connection, name)
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {names.quote(name)}.PUBLIC")
+        self._databases = sorted([*self._databases, name])
+
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        return self._root_connection.cursor()
+
+    def folder(self, *parts: str) -> Path:
+        return self.root.joinpath(*(quote(part, safe="") for part in parts))
+
+    def new_folder_name(self) -> str:
+        return secrets.token_hex(12)
+
+    # ------------------------------------------------------------------ sessions
+
+    def open_session(self, parameters: dict[str, Any]) -> Session:
+        session = Session(self, parameters)
+        self.sessions[session.token] = session
+        return session
+
+    def forget(self, session: Session) -> None:
+        stages.drop_temporary(session)
+        self.sessions.pop(session.token, None)
+
+    def close(self) -> None:
+        for session in list(self.sessions.values()):
+            session.close()
+        self._root_connection.close()
+
+    def sweep(self) -> None:
+        """Remove the folders that no stage and no model version refers to: what a crash left behind."""
+        connection = self.connect()
+        known = set()
+        for database in self._databases:
+            query = f"SELECT DETAILS FROM {names.quote(database)}._ENGINE.OBJECTS WHERE KIND IN ('STAGE', 'MODEL')"
+            for (details,) in connection.execute(query).fetchall():
+                read = json.loads(details)
+                known |= {read.get("folder"), *(v["folder"] for v in read.get("versions", {}).values())}
+        for kind in ("stages", "models"):
+            for folder in self.folder(kind).glob("*") if self.folder(kind).exists() else ():
+                if not folder.name.startswith("_") and folder.name not in known:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+
+# ---------------------------------------------------------------------------- running and joining
+
+
+@contextlib.contextmanager
+def open_engine(home: Path, announce: Callable[[str], None]) -> Iterator[Endpoint]:
+    """The engine of a home folder: started in this process, or joined where another process runs it."""
+    root = home / "engine"
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    told = False
+    while True:
+        with contextlib.ExitStack() as stack:
+            if _locked(stack, root / "engine.lock", fcntl.LOCK_EX):
+                yield stack.enter_context(_running(root, announce))
+                return
+            if _locked(stack, root / "guests.lock", fcntl.LOCK_SH) and (endpoint := _read_endpoint(root)):
+                yield endpoint
+                return
+        if not told:
+            announce(f"waiting for the local engine in {home}, which another process is starting or stopping")
+            told = True
+        time.sleep(WAIT_S)
+
+
+def _locked(stack: contextlib.ExitStack, path: Path, how: int) -> bool:
+    """Take a lock without waiting; it is released when the stack is closed."""
+    file = stack.enter_context(path.open("a"))
+    try:
+        fcntl.flock(file, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _read_endpoint(root: Path) -> Endpoint | None:
+    try:
+        return Endpoint(**json.loads((root / "endpoint.json").read_text()))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+@contextlib.contextmanager
+def _running(root: Path, announce: Callable[[str], None]) -> Iterator[Endpoint]:
+    (root / "endpoint.json").unlink(missing_ok=True)
+    engine = Engine(root)
+    engine.sweep()
+    with contextlib.closing(engine), _serving(engine) as port:
+        endpoint = Endpoint(
+            HOST, port, engine.user, engine.password, engine.account, DATABASE, engine.warehouse, engine.role
+        )
+        _write_endpoint(root, endpoint)
+        try:
+            yield endpoint
+        finally:
+            (root / "endpoint.json").unlink(missing_ok=True)
+            _await_guests(root, announce)
+
+
+def _write_endpoint(root: Path, endpoint: Endpoint) -> None:
+    path = root / "endpoint.json.new"
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(asdict(endpoint), file)
+    path.replace(root / "endpoint.json")
+
+
+def _await_guests(root: Path, announce: Callable[[str], None]) -> None:
+    """Stay until every process that joined has left."""
+    with contextlib.ExitStack() as stack:
+        if _locked(stack, root / "guests.lock", fcntl.LOCK_EX):
+            return
+        announce("done; another process still uses this local engine, waiting for it to finish")
+        fcntl.flock(stack.enter_context((root / "guests.lock").open("a")), fcntl.LOCK_EX)
+
+
+@contextlib.contextmanager
+def _serving(engine: Engine) -> Iterator[int]:
+    """The HTTP server on a free port of the loopback interface, in a thread."""
+    import uvicorn
+
+    from intentscore.local.server import application
+
+    listener = socket.socket()
+    listener.bind((HOST, 0))
+    config = uvicorn.Config(
+        application(engine), log_config=None, log_level="warning", access_log=False, lifespan="off",
+        timeout_graceful_shutdown=5,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    while not server.started:
+        if not thread.is_alive():
+            raise RuntimeError("the local engine's server did not start")
+        time.sleep(0.005)
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join()

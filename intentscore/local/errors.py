@@ -1,0 +1,105 @@
+"""The errors a Snowflake account answers with, by their numbers, and what DuckDB's errors become."""
+
+from __future__ import annotations
+
+import re
+
+import duckdb
+
+COMPILATION = "SQL compilation error:\n"
+
+
+class SnowflakeError(Exception):
+    """An error as the wire protocol carries it: message, error number, SQLSTATE."""
+
+    def __init__(self, message: str, code: int, sqlstate: str) -> None:
+        super().__init__(message)
+        self.message, self.code, self.sqlstate = message, code, sqlstate
+
+
+def unsupported(what: str) -> SnowflakeError:
+    return SnowflakeError(f"Unsupported feature: the local engine does not support {what}.", 2, "0A000")
+
+
+def syntax_error(detail: str) -> SnowflakeError:
+    return SnowflakeError(f"{COMPILATION}syntax error {detail}", 1003, "42000")
+
+
+def does_not_exist(kind: str, name: str) -> SnowflakeError:
+    return SnowflakeError(f"{COMPILATION}{kind} '{name}' does not exist or not authorized.", 2003, "02000")
+
+
+def already_exists(name: str) -> SnowflakeError:
+    return SnowflakeError(f"{COMPILATION}Object '{name}' already exists.", 2002, "42710")
+
+
+def invalid(detail: str) -> SnowflakeError:
+    return SnowflakeError(f"{COMPILATION}{detail}", 2076, "22023")
+
+
+def from_duckdb(error: duckdb.Error) -> SnowflakeError:
+    """What an account would have said; the detail stays DuckDB's own."""
+    text = str(error).split("\n\n")[0].strip()
+    first = text.split("\n")[0]
+    detail = first.split(": ", 1)[-1]
+    if isinstance(error, duckdb.CatalogException):
+        return _from_catalog_error(detail)
+    if isinstance(error, duckdb.BinderException):
+        return _from_binder_error(detail)
+    if isinstance(error, duckdb.ParserException):
+        return syntax_error(detail)
+    if isinstance(error, duckdb.ConversionException):
+        return _from_conversion_error(detail)
+    if isinstance(error, duckdb.ConstraintException):
+        if column := re.search(r"NOT NULL constraint failed: (?:\S+\.)?(\S+)", text):
+            return SnowflakeError(f"NULL result in a non-nullable column {column[1]}", 100072, "22000")
+        return SnowflakeError(detail, 200001, "22000")
+    if "same target row more than once" in text:
+        return SnowflakeError(f"Duplicate row detected during DML action\n{detail}", 100090, "42P18")
+    if "division by zero" in text.lower():
+        return SnowflakeError("Division by zero", 100051, "22012")
+    if isinstance(error, duckdb.OutOfRangeException):
+        return SnowflakeError(f"Number out of representable range: {detail}", 100039, "22003")
+    return SnowflakeError(detail, 1003, "42000")
+
+
+def _from_catalog_error(detail: str) -> SnowflakeError:
+    if found := re.search(r"(Table|View|Schema|Sequence) with name (\S+) does not exist", detail):
+        kind = "Object" if found[1] in ("Table", "View") else found[1]
+        return SnowflakeError(
+            f"{COMPILATION}{kind} '{found[2]}' does not exist or not authorized.", 2003, "42S02"
+        )
+    if found := re.search(r"with name \"?([^\"\s]+)\"? already exists", detail):
+        return already_exists(found[1])
+    if found := re.search(
+        r"(?:Scalar|Aggregate|Table|Table Function|.*) ?Function with name (\S+) does not exist", detail
+    ):
+        return SnowflakeError(f"{COMPILATION}Unknown function {found[1].upper()}", 2140, "42601")
+    return SnowflakeError(f"{COMPILATION}{detail}", 2003, "42S02")
+
+
+def _from_binder_error(detail: str) -> SnowflakeError:
+    if found := re.search(
+        r"Referenced (?:column|table) \"([^\"]+)\" not found|column \"([^\"]+)\" (?:not found|that)", detail
+    ):
+        return SnowflakeError(
+            f"{COMPILATION}error line 1 at position 7\ninvalid identifier '{found[1] or found[2]}'",
+            904,
+            "42000",
+        )
+    if "Ambiguous reference" in detail:
+        name = re.search(r"\"([^\"]+)\"", detail)
+        return SnowflakeError(
+            f"{COMPILATION}ambiguous column name '{name[1] if name else ''}'", 2028, "42601"
+        )
+    return SnowflakeError(f"{COMPILATION}{detail}", 2043, "42601")
+
+
+def _from_conversion_error(detail: str) -> SnowflakeError:
+    if found := re.search(r"Could not convert string ['\"](.*?)['\"] to (\w+)", detail):
+        if found[2] in ("DATE", "TIMESTAMP", "TIME"):
+            return SnowflakeError(f"{found[2].title()} '{found[1]}' is not recognized", 100040, "22007")
+        if found[2] == "BOOL":
+            return SnowflakeError(f"Boolean value '{found[1]}' is not recognized", 100037, "22018")
+        return SnowflakeError(f"Numeric value '{found[1]}' is not recognized", 100038, "22018")
+    return SnowflakeError(detail, 100035, "22007")

@@ -1,0 +1,244 @@
+"""Results: Snowflake's column types over Arrow tables, small ones in the answer, large ones as chunks to fetch."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+from base64 import b64encode
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from fakesnow.statement_type import DDL, DML_TYPE_IDS
+
+from intentscore.local import types
+from intentscore.local.types import ColumnType
+
+INLINE_ROWS = 5_000
+CHUNK_ROWS = 100_000
+KEPT_RESULTS = 64
+KEPT_BYTES = 256 * 2**20
+UTC_OFFSET = 1440
+
+
+@dataclass
+class Result:
+    """What a statement answers: rows with Snowflake types, or instructions for a file transfer."""
+
+    table: pa.Table
+    columns: Sequence[ColumnType]
+    statement_type: int = 0
+    transfer: dict[str, Any] | None = None
+
+    @property
+    def is_dml(self) -> bool:
+        return self.statement_type in DML_TYPE_IDS
+
+    @property
+    def rowtype(self) -> list[dict[str, Any]]:
+        pairs = zip(self.table.column_names, self.columns, strict=True)
+        return [column.described(name) for name, column in pairs]
+
+
+def rows(columns: dict[str, ColumnType], data: Iterable[Sequence[Any]], statement_type: int = 0) -> Result:
+    """A result from Python rows, for the answers the engine makes up itself."""
+    listed = list(data)
+    arrays = [
+        pa.array([row[i] for row in listed], _ARROW[column.wire]) for i, column in enumerate(columns.values())
+    ]
+    return Result(pa.Table.from_arrays(arrays, names=list(columns)), list(columns.values()), statement_type)
+
+
+_ARROW = {
+    "text": pa.string(), "fixed": pa.int64(), "real": pa.float64(), "boolean": pa.bool_(), "variant": pa.string(),
+    "timestamp_ltz": pa.timestamp("us", tz="UTC"), "timestamp_ntz": pa.timestamp("us"), "date": pa.date32(),
+}  # fmt: skip
+
+
+def done(message: str = "Statement executed successfully.") -> Result:
+    return rows({"status": types.TEXT}, [[message]], DDL)
+
+
+def counts(statement_type: int, **affected: int) -> Result:
+    """The rows a DML statement affected, under the column names the clients add up."""
+    columns = {f"number of {name.replace('_', ' ')}": types.NUMBER for name in affected}
+    return rows(columns, [list(affected.values())], statement_type)
+
+
+# ---------------------------------------------------------------------------- encoding for the wire
+
+
+def encode(result: Result) -> bytes:
+    """The result as an Arrow stream with the field metadata the connector's reader asks for."""
+    arrays = [_encoded(_combined(c), t) for c, t in zip(result.table.columns, result.columns, strict=True)]
+    fields = [
+        pa.field(name, array.type, metadata=_metadata(column))
+        for name, array, column in zip(result.table.column_names, arrays, result.columns, strict=True)
+    ]
+    sink = pa.BufferOutputStream()
+    schema = pa.schema(fields)
+    with pa.ipc.new_stream(sink, schema) as writer:
+        writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
+    return bytes(sink.getvalue())
+
+
+def _metadata(column: ColumnType) -> dict[str, str]:
+    return {
+        "logicalType": column.wire.upper(), "precision": str(column.precision or 38),
+        "scale": str(column.scale or 0), "charLength": str(column.length or 0),
+    }  # fmt: skip
+
+
+def _combined(column: pa.ChunkedArray) -> pa.Array:
+    if isinstance(column.type, pa.BaseExtensionType):
+        column = pa.chunked_array([c.storage for c in column.chunks], type=column.type.storage_type)
+    combined = column.combine_chunks()
+    return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined
+
+
+def _encoded(array: pa.Array, column: ColumnType) -> pa.Array:
+    kind = array.type
+    if pa.types.is_null(kind):
+        return array.cast(_ARROW.get(column.wire, pa.string()))
+    if pa.types.is_nested(kind):
+        return pa.array(
+            [None if v is None else json.dumps(v, default=str) for v in array.to_pylist()], pa.string()
+        )
+    if pa.types.is_timestamp(kind):
+        return _timestamp_struct(array, with_zone=column.wire == "timestamp_tz")
+    if pa.types.is_time(kind):
+        return pc.multiply(array.cast(pa.time64("ns")).cast(pa.int64()), 1)
+    if column.wire == "fixed":
+        return _whole_or_decimal(array, column)
+    if pa.types.is_float32(kind):
+        return array.cast(pa.float64())
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind) or pa.types.is_dictionary(kind):
+        return array.cast(pa.string())
+    if pa.types.is_large_binary(kind):
+        return array.cast(pa.binary())
+    return array
+
+
+def _whole_or_decimal(array: pa.Array, column: ColumnType) -> pa.Array:
+    """Snowflake sends a whole number as the integers that hold it, and as a decimal only past 64 bits."""
+    if not pa.types.is_decimal(array.type):
+        return array.cast(pa.int64()) if pa.types.is_unsigned_integer(array.type) else array
+    if column.scale:
+        return array if array.type.bit_width == 128 else array.cast(pa.decimal128(38, array.type.scale))
+    try:
+        return array.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return array.cast(pa.decimal128(38, 0))
+
+
+def _timestamp_struct(array: pa.Array, *, with_zone: bool) -> pa.StructArray:
+    """Seconds since the epoch, nanoseconds within the second and, for TIMESTAMP_TZ, the offset."""
+    nanos = array.cast(pa.timestamp("us", tz=array.type.tz), safe=False).cast(pa.int64())
+    seconds = pc.floor(pc.divide(nanos.cast(pa.float64(), safe=False), 1e6)).cast(pa.int64())
+    fraction = pc.multiply(pc.subtract(nanos, pc.multiply(seconds, 1_000_000)), 1_000).cast(pa.int32())
+    children = [seconds, fraction]
+    fields = [pa.field("epoch", pa.int64()), pa.field("fraction", pa.int32())]
+    if with_zone:
+        children.append(pa.array([UTC_OFFSET] * len(array), pa.int32()))
+        fields.append(pa.field("timezone", pa.int32()))
+    return pa.StructArray.from_arrays(children, fields=fields, mask=array.is_null())
+
+
+# ---------------------------------------------------------------------------- results that wait to be read
+
+
+@dataclass
+class Kept:
+    """A result the engine still holds, with the addresses of its chunks."""
+
+    result: Result
+    chunks: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+class ResultStore:
+    """The results of one session: chunks to fetch and RESULT_SCAN; the oldest go when there are too many bytes."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, Kept] = OrderedDict()
+        self._lock = threading.Lock()
+        self.last_id: str | None = None
+
+    def keep(self, query_id: str, result: Result) -> Kept:
+        kept = Kept(result)
+        if not _fits_inline(result):
+            for offset in range(0, result.table.num_rows, CHUNK_ROWS):
+                kept.chunks[f"{query_id}.{offset}"] = (
+                    offset,
+                    min(CHUNK_ROWS, result.table.num_rows - offset),
+                )
+        with self._lock:
+            self._kept[query_id] = kept
+            self.last_id = query_id
+            held = sum(k.result.table.nbytes for k in self._kept.values())
+            while len(self._kept) > 1 and (len(self._kept) > KEPT_RESULTS or held > KEPT_BYTES):
+                held -= self._kept.popitem(last=False)[1].result.table.nbytes
+        return kept
+
+    def kept(self, query_id: str) -> Kept | None:
+        with self._lock:
+            return self._kept.get(query_id)
+
+    def get(self, query_id: str) -> Result | None:
+        kept = self.kept(query_id)
+        return kept.result if kept else None
+
+    def chunk(self, address: str) -> bytes | None:
+        kept = self.kept(address.rsplit(".", 1)[0])
+        if kept is None or address not in kept.chunks:
+            return None
+        offset, length = kept.chunks[address]
+        return encode(Result(kept.result.table.slice(offset, length), kept.result.columns))
+
+    def clear(self) -> None:
+        with self._lock:
+            self._kept.clear()
+
+
+def _fits_inline(result: Result) -> bool:
+    return result.table.num_rows <= INLINE_ROWS
+
+
+def answer(query_id: str, kept: Kept, chunk_url: str, token: str) -> dict[str, Any]:
+    """The data part of a query's answer, without the session's own fields."""
+    result = kept.result
+    if result.transfer is not None:
+        return {**result.transfer, "queryId": query_id}
+    total = result.table.num_rows
+    data: dict[str, Any] = {
+        "rowtype": result.rowtype, "total": total, "returned": total, "queryId": query_id,
+        "statementTypeId": result.statement_type, "sqlState": "00000",
+    }  # fmt: skip
+    if result.is_dml:
+        cells = zip(*[c.to_pylist() for c in result.table.columns], strict=True)
+        data |= {
+            "queryResultFormat": "json",
+            "rowset": [[None if v is None else str(v) for v in r] for r in cells],
+        }
+    elif not kept.chunks:
+        data |= {"queryResultFormat": "arrow", "rowsetBase64": b64encode(encode(result)).decode()}
+    else:
+        size = max(1, result.table.nbytes // len(kept.chunks))
+        data |= {
+            "queryResultFormat": "arrow", "rowsetBase64": "",
+            "chunkHeaders": {"Authorization": f'Snowflake Token="{token}"'},
+            "chunks": [
+                {"url": f"{chunk_url}/{address}", "rowCount": length, "uncompressedSize": size, "compressedSize": size}
+                for address, (_, length) in kept.chunks.items()
+            ],
+        }  # fmt: skip
+    return data
+
+
+def new_query_id() -> str:
+    """An id in the form of a UUID, as Snowflake's are."""
+    raw = secrets.token_hex(16)
+    return f"{raw[:8]}-{raw[8:12]}-{raw[12:16]}-{raw[16:20]}-{raw[20:]}"

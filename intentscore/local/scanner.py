@@ -1,0 +1,201 @@
+"""A cursor over the tokens of one statement, for the statements sqlglot has no grammar for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlglot.dialects.snowflake import Snowflake
+from sqlglot.errors import TokenError
+from sqlglot.tokens import Token, TokenType
+
+from intentscore.local import names
+from intentscore.local.errors import syntax_error
+
+MODIFIERS = {"SCOPED", "TEMP", "TEMPORARY", "TRANSIENT", "LOCAL", "GLOBAL", "VOLATILE", "SECURE"}
+
+
+class _Tokenizer(Snowflake.Tokenizer):
+    COMMANDS: set[TokenType] = set()  # CALL, EXECUTE and their like are tokens here, not one opaque string
+
+
+def tokenize(text: str) -> list[Token]:
+    try:
+        return _Tokenizer(dialect="snowflake").tokenize(text)
+    except TokenError as error:
+        raise syntax_error(str(error)) from None
+
+
+class Scanner:
+    """Reads a statement from left to right. Keywords are matched whatever their case."""
+
+    def __init__(self, text: str, bindings: Sequence[Any] = (), tokens: list[Token] | None = None) -> None:
+        self.text = text
+        self.tokens = tokenize(text) if tokens is None else tokens
+        self.at = 0
+        self.bindings = list(bindings)
+        self._unused = iter(self.bindings)
+
+    @property
+    def done(self) -> bool:
+        return self.at >= len(self.tokens) or self.tokens[self.at].token_type == TokenType.SEMICOLON
+
+    @property
+    def token(self) -> Token | None:
+        return None if self.done else self.tokens[self.at]
+
+    def peek(self, offset: int = 0) -> str:
+        """The upper-cased text of a coming token; '' past the end and for literals and quoted names."""
+        index = self.at + offset
+        if index >= len(self.tokens):
+            return ""
+        token = self.tokens[index]
+        literal = token.token_type in (TokenType.STRING, TokenType.RAW_STRING, TokenType.IDENTIFIER)
+        return "" if literal else token.text.upper()
+
+    def accept(self, *words: str) -> bool:
+        """Pass the given words if they come next, all or none."""
+        if any(self.peek(i) != word for i, word in enumerate(words)):
+            return False
+        self.at += len(words)
+        return True
+
+    def expect(self, *words: str) -> None:
+        if not self.accept(*words):
+            raise self.unexpected(" ".join(words))
+
+    def unexpected(self, wanted: str = "") -> Exception:
+        token = self.token
+        found = f"unexpected '{token.text}'" if token else "unexpected end of statement"
+        return syntax_error(f"{found}{f', expected {wanted}' if wanted else ''}.")
+
+    def end(self) -> None:
+        """Refuse what the handler has not understood, rather than pass over it."""
+        if not self.done:
+            raise self.unexpected()
+
+    def word(self) -> str:
+        if self.done or not self.peek():
+            raise self.unexpected("a keyword")
+        self.at += 1
+        return self.tokens[self.at - 1].text.upper()
+
+    def identifier(self) -> str:
+        token = self.token
+        if token is None:
+            raise self.unexpected("an identifier")
+        self.at += 1
+        if token.token_type == TokenType.IDENTIFIER:
+            return token.text
+        if token.token_type in (TokenType.STRING, TokenType.NUMBER):
+            self.at -= 1
+            raise self.unexpected("an identifier")
+        return token.text.upper()
+
+    def name(self) -> list[str]:
+        """A dotted name as its folded parts; IDENTIFIER('…') and IDENTIFIER(?) count as what they hold."""
+        if self.peek() == "IDENTIFIER" and self.peek(1) == "(":
+            self.at += 2
+            parts = names.split(str(self.value()))
+            self.expect(")")
+            return parts
+        parts = [self.identifier()]
+        while self.accept("."):
+            parts.append(self.identifier())
+        return parts
+
+    def value(self) -> Any:
+        """A literal, a bound value or a bare word."""
+        token = self.token
+        if token is None:
+            raise self.unexpected("a value")
+        self.at += 1
+        match token.token_type:
+            case TokenType.PLACEHOLDER:
+                return self.bound()
+            case TokenType.NUMBER:
+                return float(token.text) if "." in token.text else int(token.text)
+            case TokenType.DASH:
+                return -self.value()
+            case TokenType.TRUE:
+                return True
+            case TokenType.FALSE:
+                return False
+            case TokenType.NULL:
+                return None
+            case _:
+                return token.text
+
+    def bound(self) -> Any:
+        try:
+            return next(self._unused)
+        except StopIteration:
+            raise syntax_error("bind variable ? not set.") from None
+
+    def string(self) -> str:
+        token = self.token
+        if token is None or token.token_type not in (
+            TokenType.STRING,
+            TokenType.RAW_STRING,
+            TokenType.PLACEHOLDER,
+        ):
+            raise self.unexpected("a string")
+        return str(self.value())
+
+    def options(self, known: dict[str, type] | None = None) -> dict[str, Any]:
+        """`KEY = value` pairs up to something else; a value in parentheses is a list or a nested set of pairs."""
+        found: dict[str, Any] = {}
+        while not self.done and self.peek(1) == "=":
+            key = self.word()
+            if known is not None and key not in known:
+                self.at -= 1
+                raise self.unexpected()
+            self.expect("=")
+            found[key] = self.nested() if self.peek() == "(" else self.value()
+            self.accept(",")
+        return found
+
+    def nested(self) -> Any:
+        self.expect("(")
+        if self.peek(1) == "=":
+            inner: Any = self.options()
+        else:
+            inner = []
+            while self.peek() != ")":
+                inner.append(self.nested() if self.peek() == "(" else self.value())
+                if not self.accept(","):
+                    break
+        self.expect(")")
+        return inner
+
+    def location(self) -> str:
+        """A stage location or file address, quoted, bound, or bare up to the next blank."""
+        token = self.token
+        if token is None:
+            raise self.unexpected("a location")
+        if token.token_type in (TokenType.STRING, TokenType.PLACEHOLDER):
+            return self.string()
+        start = end = token.start
+        while not self.done and self.tokens[self.at].start == end and self.peek() not in (")", ",", "("):
+            end = self.tokens[self.at].end + 1
+            self.at += 1
+        return self.text[start:end]
+
+    def parenthesised(self) -> str:
+        """The text between the parentheses that come next."""
+        self.expect("(")
+        start, depth = self.tokens[self.at - 1].end + 1, 1
+        while depth:
+            if self.at >= len(self.tokens):
+                raise self.unexpected(")")
+            depth += {"(": 1, ")": -1}.get(self.peek(), 0)
+            self.at += 1
+        return self.text[start : self.tokens[self.at - 1].start]
+
+    def rest(self) -> str:
+        """The text from here to the end of the statement."""
+        if self.done:
+            return ""
+        start = self.tokens[self.at].start
+        self.at = len(self.tokens)
+        return self.text[start:].rstrip().rstrip(";").rstrip()

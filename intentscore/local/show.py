@@ -1,0 +1,264 @@
+"""SHOW … LIKE … IN … STARTS WITH … LIMIT …, and DESCRIBE."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from intentscore.local import results, types
+from intentscore.local.catalog import OWNER, Entry
+from intentscore.local.errors import does_not_exist
+from intentscore.local.information_schema import hidden
+from intentscore.local.names import ObjectName, like_pattern
+from intentscore.local.results import Result
+from intentscore.local.scanner import Scanner
+from intentscore.local.statements import Statement, statement
+from intentscore.local.types import NUMBER, TEXT, TIMESTAMP_LTZ, ColumnType
+
+if TYPE_CHECKING:
+    from intentscore.local.session import Session
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Listing:
+    """Which objects a SHOW asks for."""
+
+    database: str | None
+    schema: str | None
+    pattern: re.Pattern[str] | None = None
+    prefix: str = ""
+    limit: int | None = None
+
+    def wants(self, name: str) -> bool:
+        return (self.pattern is None or self.pattern.fullmatch(name) is not None) and name.startswith(self.prefix)
+
+    def databases(self, session: Session) -> list[str]:
+        return [self.database] if self.database else session.engine.databases()
+
+    def entries(self, session: Session, kind: str) -> list[Entry]:
+        found = [e for d in self.databases(session) for e in session.catalog.list(kind, d, self.schema)]
+        return [e for e in found if self.wants(e.name.name)][: self.limit]
+
+
+def read_listing(session: Session, scanner: Scanner) -> Listing:
+    """The clauses after `SHOW <objects>`; without IN it is the current schema, or database, or account."""
+    listing = Listing(session.database, session.schema)
+    if scanner.accept("LIKE"):
+        listing.pattern = like_pattern(scanner.string())
+    if scanner.accept("IN"):
+        _read_scope(session, scanner, listing)
+    if scanner.accept("STARTS", "WITH"):
+        listing.prefix = scanner.string()
+    if scanner.accept("LIMIT"):
+        listing.limit = int(scanner.value())
+        if scanner.accept("FROM"):
+            scanner.string()
+    scanner.end()
+    return listing
+
+
+def _read_scope(session: Session, scanner: Scanner, listing: Listing) -> None:
+    if scanner.accept("ACCOUNT"):
+        listing.database = listing.schema = None
+    elif scanner.accept("DATABASE"):
+        listing.schema = None
+        if not scanner.done and scanner.peek() not in ("STARTS", "LIMIT"):
+            listing.database = scanner.identifier()
+    else:
+        scanner.accept("SCHEMA")
+        parts = scanner.name()
+        listing.schema = parts[-1]
+        listing.database = parts[-2] if len(parts) > 1 else session.database
+        if listing.database and not session.schema_exists(listing.database, listing.schema):
+            if len(parts) == 1 and parts[0] in session.engine.databases():
+                listing.database, listing.schema = parts[0], None
+            else:
+                raise does_not_exist("Schema", ".".join(parts))
+    if listing.database and listing.database not in session.engine.databases():
+        raise does_not_exist("Database", listing.database)
+
+
+def _relations(session: Session, listing: Listing, source: str, column: str) -> Iterable[tuple[Any, ...]]:
+    for database in listing.databases(session):
+        query = (
+            f"SELECT schema_name, {column}, comment, {'estimated_size' if source == 'duckdb_tables()' else 'sql'} "
+            f"FROM {source} WHERE database_name = ? AND {hidden('schema_name')} ORDER BY 1, 2"
+        )
+        for schema, name, comment, detail in session.fetch(query, [database]):
+            if listing.schema in (None, schema) and listing.wants(name):
+                yield ObjectName(database, schema, name), comment or "", detail
+
+
+def _columns(*texts: str, **others: ColumnType) -> dict[str, ColumnType]:
+    return {"created_on": TIMESTAMP_LTZ, **dict.fromkeys(texts, TEXT), **others}
+
+
+@statement("SHOW TABLES", "SHOW TERSE TABLES")
+def show_tables(session: Session, head: Statement) -> Result:
+    listing = read_listing(session, head.scanner)
+    rows = []
+    for name, comment, size in _relations(session, listing, "duckdb_tables()", "table_name"):
+        dynamic = "Y" if session.catalog.get("DYNAMIC TABLE", name) else "N"
+        rows.append([EPOCH, name.name, name.database, name.schema, "TABLE", comment, "", OWNER, "1", "ROLE", dynamic, size, 0])
+    for name in session.temporary_tables:
+        if listing.database in (None, name.database) and listing.schema in (None, name.schema) and listing.wants(name.name):
+            rows.append([EPOCH, name.name, name.database, name.schema, "TEMPORARY", "", "", OWNER, "1", "ROLE", "N", None, None])
+    columns = _columns(
+        "name", "database_name", "schema_name", "kind", "comment", "cluster_by", "owner", "retention_time",
+        "owner_role_type", "is_dynamic", rows=NUMBER, bytes=NUMBER,
+    )  # fmt: skip
+    return results.rows(columns, rows[: listing.limit])
+
+
+@statement("SHOW VIEWS", "SHOW TERSE VIEWS")
+def show_views(session: Session, head: Statement) -> Result:
+    """`text` is the statement as its author wrote it: the Feature Store's client reads the query out of it."""
+    listing = read_listing(session, head.scanner)
+    rows = []
+    for name, comment, text in _relations(session, listing, "duckdb_views()", "view_name"):
+        entry = session.catalog.get("VIEW", name)
+        rows.append([entry.created_on if entry else EPOCH, name.name, "", name.database, name.schema, OWNER, comment,
+                     entry.details["text"] if entry else text, "false", "false", "ROLE", "OFF"])  # fmt: skip
+    columns = _columns("name", "reserved", "database_name", "schema_name", "owner", "comment", "text", "is_secure",
+                       "is_materialized", "owner_role_type", "change_tracking")  # fmt: skip
+    return results.rows(columns, rows[: listing.limit])
+
+
+@statement("SHOW SCHEMAS", "SHOW TERSE SCHEMAS")
+def show_schemas(session: Session, head: Statement) -> Result:
+    scanner = head.scanner
+    listing = Listing(session.database, None)
+    if scanner.accept("LIKE"):
+        listing.pattern = like_pattern(scanner.string())
+    if scanner.accept("IN"):
+        if scanner.accept("ACCOUNT"):
+            listing.database = None
+        else:
+            scanner.accept("DATABASE")
+            listing.database = scanner.identifier()
+    if scanner.accept("STARTS", "WITH"):
+        listing.prefix = scanner.string()
+    scanner.end()
+    if listing.database and listing.database not in session.engine.databases():
+        raise does_not_exist("Database", listing.database)
+    rows = [
+        [EPOCH, schema, "N", "Y" if schema == session.schema else "N", database, OWNER, comment or "", "", "1", "ROLE"]
+        for database in listing.databases(session)
+        for schema, comment in session.fetch(
+            f"SELECT schema_name, comment FROM duckdb_schemas() WHERE database_name = ? AND {hidden('schema_name')} "
+            "ORDER BY 1", [database])
+        if listing.wants(schema)
+    ]  # fmt: skip
+    columns = _columns("name", "is_default", "is_current", "database_name", "owner", "comment", "options",
+                       "retention_time", "owner_role_type")  # fmt: skip
+    return results.rows(columns, rows)
+
+
+@statement("SHOW DATABASES", "SHOW TERSE DATABASES")
+def show_databases(session: Session, head: Statement) -> Result:
+    scanner = head.scanner
+    listing = Listing(None, None)
+    if scanner.accept("LIKE"):
+        listing.pattern = like_pattern(scanner.string())
+    scanner.accept("IN", "ACCOUNT")
+    if scanner.accept("STARTS", "WITH"):
+        listing.prefix = scanner.string()
+    scanner.end()
+    columns = _columns("name", "is_default", "is_current", "origin", "owner", "comment", "options", "retention_time",
+                       "kind", "owner_role_type")  # fmt: skip
+    return results.rows(
+        columns,
+        [
+            [EPOCH, name, "N", "Y" if name == session.database else "N", "", OWNER, "", "", "1", "STANDARD", "ROLE"]
+            for name in session.engine.databases()
+            if listing.wants(name)
+        ],
+    )
+
+
+@statement("SHOW WAREHOUSES")
+def show_warehouses(session: Session, head: Statement) -> Result:
+    pattern = like_pattern(head.scanner.string()) if head.scanner.accept("LIKE") else None
+    head.scanner.end()
+    columns = dict.fromkeys(("name", "state", "type", "size", "is_default", "is_current", "owner", "comment"), TEXT)
+    name = session.engine.warehouse
+    row = [name, "STARTED", "STANDARD", "X-Small", "Y", "Y", OWNER, "the local engine"]
+    return results.rows(columns, [row] if pattern is None or pattern.fullmatch(name) else [])
+
+
+@statement("SHOW ROLES")
+def show_roles(session: Session, head: Statement) -> Result:
+    pattern = like_pattern(head.scanner.string()) if head.scanner.accept("LIKE") else None
+    head.scanner.end()
+    columns = _columns("name", "is_default", "is_current", "owner", "comment")
+    row = [EPOCH, session.role, "Y", "Y", "", ""]
+    return results.rows(columns, [row] if pattern is None or pattern.fullmatch(session.role) else [])
+
+
+@statement("SHOW ONLINE FEATURE TABLES", "SHOW DATASETS")
+def show_nothing(session: Session, head: Statement) -> Result:
+    """Kinds of object the engine cannot create, so that there is none to list."""
+    read_listing(session, head.scanner)
+    return results.rows(_columns("name", "database_name", "schema_name", "owner", "comment"), [])
+
+
+# ---------------------------------------------------------------------------- describe
+
+
+@statement("DESCRIBE TABLE", "DESC TABLE", "DESCRIBE VIEW", "DESC VIEW", "DESCRIBE DYNAMIC TABLE", "DESC DYNAMIC TABLE")
+def describe_table(session: Session, head: Statement) -> Result:
+    name = session.resolve(head.scanner.name())
+    head.scanner.accept("TYPE", "=", "COLUMNS")
+    head.scanner.end()
+    if not session.table_exists(name):
+        raise does_not_exist("Table", str(name))
+    columns = {
+        "name": TEXT, "type": TEXT, "kind": TEXT, "null?": TEXT, "default": TEXT, "primary key": TEXT, "unique key": TEXT,
+        "check": TEXT, "expression": TEXT, "comment": TEXT, "policy name": TEXT, "privacy domain": TEXT,
+    }  # fmt: skip
+    return results.rows(
+        columns,
+        [
+            [c.name, c.type.declared, "COLUMN", "Y" if c.nullable else "N", c.default, "N", "N", None, None, c.comment,
+             None, None]
+            for c in table_columns(session, name)
+        ],
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TableColumn:
+    name: str
+    type: ColumnType
+    nullable: bool
+    default: str | None
+    comment: str | None
+
+
+def table_columns(session: Session, name: ObjectName) -> list[TableColumn]:
+    """The columns of a table or view, with the types they were declared with."""
+    temporary = session.temporary_tables.get(name)
+    where = ("temp", "main", temporary) if temporary else name
+    found = session.fetch(
+        "SELECT column_name, data_type, is_nullable, column_default, comment FROM duckdb_columns() "
+        "WHERE database_name = ? AND schema_name = ? AND table_name = ? ORDER BY column_index",
+        where,
+    )
+    declared = {} if temporary else session.catalog.declared_columns(name)
+    return [
+        TableColumn(
+            column,
+            types.from_declared(declared[column]) if column in declared else types.from_duckdb(kind),
+            nullable,
+            default,
+            comment,
+        )
+        for column, kind, nullable, default, comment in found
+    ]
+
+

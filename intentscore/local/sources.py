@@ -1,0 +1,148 @@
+"""What stands behind FROM: tables by their full names, staged files, table functions, model calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from sqlglot import Expr, exp
+
+from intentscore.local import information_schema
+from intentscore.local.errors import SnowflakeError, unsupported
+from intentscore.local.rewrites import visible_ctes
+
+if TYPE_CHECKING:
+    from intentscore.local.sql import Preparation
+
+TableFunction = Callable[..., pa.Table]
+TABLE_FUNCTIONS: dict[str, TableFunction] = {}
+Resolver = Callable[[Expr, "Preparation"], Expr]
+RESOLVERS: list[Resolver] = []
+NATIVE_TABLE_FUNCTIONS = (exp.Explode, exp.Posexplode)
+
+
+def table_function(*spellings: str) -> Callable[[TableFunction], TableFunction]:
+    """Register `f(session, *positional, **named) -> Arrow table` for TABLE(NAME(…))."""
+
+    def register(function: TableFunction) -> TableFunction:
+        TABLE_FUNCTIONS.update(dict.fromkeys(spellings, function))
+        return function
+
+    return register
+
+
+def resolver(function: Resolver) -> Resolver:
+    """Register a pass over the tree that puts something of ours in the place of a row source."""
+    RESOLVERS.append(function)
+    return function
+
+
+def resolve(root: Expr, preparation: Preparation) -> Expr:
+    for function in RESOLVERS:
+        root = function(root, preparation)
+    root = _table_functions(root, preparation)
+    return _tables(root, preparation)
+
+
+def _table_functions(root: Expr, preparation: Preparation) -> Expr:
+    for node in list(root.find_all(exp.TableFromRows)):
+        call = node.this
+        while isinstance(call, exp.Dot):
+            call = call.expression
+        if isinstance(call, NATIVE_TABLE_FUNCTIONS):
+            continue
+        name = call.name.upper() if isinstance(call, exp.Anonymous) else call.sql_name()
+        function = TABLE_FUNCTIONS.get(name)
+        if function is None:
+            raise unsupported(f"the table function {name}")
+        positional, named = _arguments(call)
+        table = preparation.register(function(preparation.session, *positional, **named))
+        replacement = _reference(table, node.args.get("alias"))
+        if node is root:
+            return replacement
+        node.replace(replacement)
+    return root
+
+
+def _arguments(call: Expr) -> tuple[list[Any], dict[str, Any]]:
+    positional: list[Any] = []
+    named: dict[str, Any] = {}
+    given = call.expressions if isinstance(call, exp.Anonymous) else list(call.args.values())
+    for argument in given:
+        if isinstance(argument, exp.Kwarg):
+            named[argument.name.lower()] = argument.expression.to_py()
+        elif isinstance(argument, Expr):
+            positional.append(argument.to_py())
+    return positional, named
+
+
+def _reference(registered: str, alias: Expr | None) -> exp.Table:
+    catalog, schema, name = registered.split(".")
+    table = exp.table_(name, db=schema, catalog=catalog, quoted=True)
+    if alias is not None:
+        table.set("alias", alias.copy())
+    return table
+
+
+def _tables(root: Expr, preparation: Preparation) -> Expr:
+    """Every table by the full name it has here; CTE names stay as they are."""
+    for node in list(root.find_all(exp.Table)):
+        if not isinstance(node.this, exp.Identifier) or node.catalog == "memory":
+            continue
+        if not node.db and node.name in visible_ctes(node):
+            continue
+        replacement = _resolved(node, preparation)
+        if node is root:
+            return replacement
+        if replacement is not node:
+            node.replace(replacement)
+    for column in root.find_all(exp.Column):
+        column.set("db", None)
+        column.set("catalog", None)
+    return root
+
+
+def _resolved(node: exp.Table, preparation: Preparation) -> Expr:
+    session = preparation.session
+    name = session.resolve([part.name for part in node.parts])
+    if name.schema == "INFORMATION_SCHEMA":
+        view = information_schema.view(session, name)
+        subquery = exp.Subquery(this=view, alias=node.args.get("alias") or exp.TableAlias(this=_quoted(name.name)))
+        return subquery
+    temporary = session.temporary_tables.get(name)
+    if temporary is None:
+        node.set("catalog", _quoted(name.database))
+        node.set("db", _quoted(name.schema))
+        return node
+    if not node.args.get("alias") and not isinstance(node.parent, (exp.Insert, exp.Schema)):
+        node.set("alias", exp.TableAlias(this=_quoted(name.name)))
+    node.set("this", _quoted(temporary))
+    node.set("db", _quoted("main"))
+    node.set("catalog", _quoted("temp"))
+    return node
+
+
+def _quoted(name: str) -> exp.Identifier:
+    return exp.to_identifier(name, quoted=True)
+
+
+@table_function("RESULT_SCAN")
+def result_scan(session: Any, query_id: str | None) -> pa.Table:
+    """The rows of an earlier query of this session."""
+    found = session.results.get(query_id or session.results.last_id or "")
+    if found is None:
+        raise SnowflakeError(f"Statement {query_id} not found", 709, "02000")
+    return distinct_names(found.table)
+
+
+def distinct_names(table: pa.Table) -> pa.Table:
+    """A table with two columns of one name cannot be registered: later ones get a number."""
+    seen: dict[str, int] = {}
+    renamed = []
+    for column in table.column_names:
+        seen[column] = seen.get(column, 0) + 1
+        renamed.append(column if seen[column] == 1 else f"{column}_{seen[column]}")
+    return table.rename_columns(renamed)
+
+

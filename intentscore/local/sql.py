@@ -1,0 +1,243 @@
+"""Queries and DML: Snowflake's SQL parsed, bound, rewritten and run on DuckDB."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from fakesnow.statement_type import DELETE, INSERT, MERGE, SELECT, UPDATE
+from sqlglot import Expr, exp
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.errors import ParseError, SqlglotError, UnsupportedError
+
+from intentscore.local import context_functions, results, rewrites, sources, types
+from intentscore.local.errors import SnowflakeError, syntax_error, unsupported
+from intentscore.local.results import Result
+from intentscore.local.scanner import Scanner
+from intentscore.local.statements import Effect, describe, read_head
+
+if TYPE_CHECKING:
+    from intentscore.local.session import Session
+
+SNOWFLAKE = Dialect.get_or_raise("snowflake")
+DUCKDB = Dialect.get_or_raise("duckdb")
+
+
+def parse(text: str, bindings: Sequence[Any] = ()) -> Expr:
+    """One statement as sqlglot's tree, with bound values in their places."""
+    scanner = Scanner(text)
+    tokens = [
+        token for i, token in enumerate(scanner.tokens)
+        if not (token.text.upper() == "SCOPED" and scanner.tokens[i + 1 : i + 2]
+                and scanner.tokens[i + 1].text.upper() in ("TEMP", "TEMPORARY"))
+    ]  # fmt: skip
+    try:
+        parsed = [e for e in SNOWFLAKE.parser().parse(tokens, text) if e and not isinstance(e, exp.Semicolon)]
+    except ParseError as error:
+        raise syntax_error(_first_error(error)) from None
+    if len(parsed) != 1:
+        raise SnowflakeError(
+            f"Actual statement count {len(parsed)} did not match the desired statement count 1.", 8, "0A000"
+        )
+    if isinstance(parsed[0], exp.Command):
+        raise unsupported(f"the statement {describe(read_head(Scanner(text)))}: {text[:120]}")
+    return bind(parsed[0], bindings)
+
+
+def _first_error(error: ParseError) -> str:
+    found = error.errors[0] if error.errors else {}
+    return f"line {found.get('line', 1)} at position {found.get('col', 0)} {found.get('description', error)}"
+
+
+def bind(root: Expr, bindings: Sequence[Any]) -> Expr:
+    """Bound values as literals, `?` and `:1` alike."""
+    waiting = iter(bindings)
+    for node in [n for n in root.find_all(exp.Placeholder, bfs=False)]:
+        if node.name.isdigit():
+            value = bindings[int(node.name) - 1]
+        else:
+            try:
+                value = next(waiting)
+            except StopIteration:
+                raise syntax_error("bind variable ? not set.") from None
+        literal = as_literal(value)
+        if node is root:
+            return literal
+        node.replace(literal)
+    return root
+
+
+def as_literal(value: Any) -> Expr:
+    match value:
+        case datetime():
+            kind = "TIMESTAMPTZ" if value.tzinfo else "TIMESTAMP"
+            return exp.cast(exp.Literal.string(value.isoformat(" ")), kind)
+        case date():
+            return exp.cast(exp.Literal.string(value.isoformat()), "DATE")
+        case time():
+            return exp.cast(exp.Literal.string(value.isoformat()), "TIME")
+        case bytes() | bytearray():
+            return exp.HexString(this=bytes(value).hex())
+        case Decimal():
+            return exp.Literal.number(str(value))
+        case _:
+            return exp.convert(value)
+
+
+class Preparation(contextlib.ExitStack):
+    """Turns a parsed statement into DuckDB's SQL, and holds what the statement needs while it runs."""
+
+    def __init__(self, session: Session, *, describe_only: bool = False) -> None:
+        super().__init__()
+        self.session = session
+        self.describe_only = describe_only
+
+    def rewrite(self, root: Expr) -> Expr:
+        root = rewrites.name_columns(root)
+        root = rewrites.fold_names(root)
+        root = context_functions.evaluate(root, self.session)
+        root = sources.resolve(root, self)
+        return rewrites.apply(root, self.session)
+
+    def to_duckdb(self, root: Expr) -> str:
+        return generate(self.rewrite(root))
+
+    def register(self, table: pa.Table) -> str:
+        return self.enter_context(self.session.registered(table))
+
+
+def generate(root: Expr) -> str:
+    try:
+        return DUCKDB.generate(root, unsupported_level=None)
+    except (UnsupportedError, SqlglotError) as error:
+        raise unsupported(str(error)) from None
+
+
+def execute(session: Session, text: str, bindings: Sequence[Any], *, describe_only: bool) -> Result:
+    expression = parse(text, bindings)
+    if isinstance(expression, (exp.Query, exp.Values)):
+        with session.effect(Effect.READ):
+            return query(session, expression, describe_only=describe_only)
+    runner = _DML.get(type(expression))
+    if runner is None:
+        raise unsupported(f"the statement {describe(read_head(Scanner(text)))}: {text[:120]}")
+    if describe_only:
+        return status_columns()
+    with session.effect(Effect.WRITE):
+        return runner(session, expression)
+
+
+def status_columns() -> Result:
+    return results.rows({"status": types.TEXT}, [])
+
+
+def query(session: Session, expression: Expr, *, describe_only: bool = False) -> Result:
+    with Preparation(session, describe_only=describe_only) as preparation:
+        prepared = preparation.to_duckdb(expression)
+        relation = session.duck.sql(prepared)
+        columns = [types.from_duckdb(str(kind)) for kind in relation.types]
+        arrow = relation.limit(0).to_arrow_table() if describe_only else relation.to_arrow_table()
+        return Result(arrow, columns, SELECT)
+
+
+def run_text(session: Session, text: str) -> Result:
+    """A query in Snowflake's SQL, from a handler."""
+    return query(session, parse(text))
+
+
+# ---------------------------------------------------------------------------- DML
+
+
+def _insert(session: Session, expression: exp.Insert) -> Result:
+    overwrite = expression.args.get("overwrite")
+    with Preparation(session) as preparation:
+        expression.set("overwrite", None)
+        prepared = preparation.rewrite(expression)
+        if overwrite:
+            target = prepared.this.this if isinstance(prepared.this, exp.Schema) else prepared.this
+            session.fetch(f"DELETE FROM {target.sql(dialect='duckdb')}")
+        inserted = session.fetch(generate(prepared))[0][0]
+    return results.counts(INSERT, rows_inserted=inserted)
+
+
+def _update(session: Session, expression: exp.Update) -> Result:
+    with Preparation(session) as preparation:
+        updated = session.fetch(preparation.to_duckdb(expression))[0][0]
+    return results.counts(UPDATE, rows_updated=updated, multi_joined_rows_updated=0)
+
+
+def _delete(session: Session, expression: exp.Delete) -> Result:
+    with Preparation(session) as preparation:
+        deleted = session.fetch(preparation.to_duckdb(expression))[0][0]
+    return results.counts(DELETE, rows_deleted=deleted)
+
+
+def _truncate(session: Session, expression: exp.TruncateTable) -> Result:
+    with Preparation(session) as preparation:
+        for table in expression.expressions:
+            session.fetch(f"DELETE FROM {preparation.rewrite(table.copy()).sql(dialect='duckdb')}")
+    return results.done()
+
+
+_ACTIONS = {"INSERT": "rows_inserted", "UPDATE": "rows_updated", "DELETE": "rows_deleted"}
+
+
+def _merge(session: Session, expression: exp.Merge) -> Result:
+    """One MERGE on DuckDB; the counts come in the order INSERT, UPDATE, DELETE, for the clauses it has."""
+    clauses = {_action(when) for when in expression.args["whens"].expressions}
+    with Preparation(session) as preparation:
+        prepared = preparation.to_duckdb(expression)
+        done = session.duck.execute(f"{prepared} RETURNING merge_action").fetchall()
+    counted = dict.fromkeys((name for action, name in _ACTIONS.items() if action in clauses), 0)
+    for (action,) in done:
+        counted[_ACTIONS[action]] += 1
+    return results.counts(MERGE, **counted)
+
+
+def _action(when: exp.When) -> str:
+    then = when.args["then"]
+    return {exp.Insert: "INSERT", exp.Update: "UPDATE"}.get(type(then), "DELETE")
+
+
+_DML: dict[type[Expr], Any] = {
+    exp.Insert: _insert, exp.Update: _update, exp.Delete: _delete, exp.Merge: _merge, exp.TruncateTable: _truncate,
+}  # fmt: skip
+
+
+def insert_batch(session: Session, text: str, columns: list[list[Any]]) -> Result:
+    """An array binding: INSERT … VALUES (?, …) for many rows at once, as one INSERT … SELECT from Arrow."""
+    expression = parse_unbound(text)
+    values = expression.expression if isinstance(expression, exp.Insert) else None
+    if not isinstance(values, exp.Values) or len(values.expressions) != 1:
+        return _row_by_row(session, text, columns)
+    table = pa.table({f"P{i}": pa.array(column) for i, column in enumerate(columns)})
+    row = values.expressions[0]
+    for i, placeholder in enumerate(list(row.find_all(exp.Placeholder, bfs=False))):
+        placeholder.replace(exp.column(f"P{i}", quoted=True))
+    with session.effect(Effect.WRITE), Preparation(session) as preparation:
+        source = preparation.register(table)
+        cells = row.expressions if isinstance(row, exp.Tuple) else [row.this]
+        expression.set("expression", exp.select(*cells).from_("_BATCH"))
+        prepared = generate(preparation.rewrite(expression)).replace('"_BATCH"', source)
+        inserted = session.fetch(prepared)[0][0]
+    return results.counts(INSERT, rows_inserted=inserted)
+
+
+def parse_unbound(text: str) -> Expr:
+    parsed = SNOWFLAKE.parser().parse(Scanner(text).tokens, text)
+    if not parsed or parsed[0] is None:
+        raise syntax_error("empty statement")
+    return parsed[0]
+
+
+def _row_by_row(session: Session, text: str, columns: list[list[Any]]) -> Result:
+    total = 0
+    for row in zip(*columns, strict=True):
+        total += sum(int(c[0].as_py() or 0) for c in session.execute(text, row).table.columns)
+    return results.counts(INSERT, rows_inserted=total)
+
+

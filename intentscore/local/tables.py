@@ -1,0 +1,332 @@
+"""Databases, schemas, tables and views: CREATE, ALTER, DROP, and their comments."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import Expr, exp
+
+from intentscore.local import names, results, rewrites, sql
+from intentscore.local.errors import SnowflakeError, already_exists, does_not_exist, invalid, unsupported
+from intentscore.local.names import ObjectName, fold, literal, quote
+from intentscore.local.results import Result
+from intentscore.local.statements import Effect, Statement, statement
+from intentscore.local.tags import set_tags
+
+if TYPE_CHECKING:
+    from intentscore.local.session import Session
+
+KEYS = (
+    exp.PrimaryKeyColumnConstraint, exp.UniqueColumnConstraint, exp.PrimaryKey, exp.UniqueColumnConstraint,
+    exp.ForeignKey, exp.Reference, exp.Constraint,
+)  # fmt: skip
+
+
+@statement("CREATE DATABASE", effect=Effect.CONTROL)
+def create_database(session: Session, head: Statement) -> Result:
+    scanner = head.scanner
+    quietly = head.if_not_exists()
+    name = scanner.identifier()
+    scanner.options({"COMMENT": str, "DATA_RETENTION_TIME_IN_DAYS": int})
+    scanner.end()
+    if name in session.engine.databases():
+        if not quietly:
+            raise already_exists(name)
+        return results.done(f"{name} already exists, statement succeeded.")
+    session.commit()
+    session.engine.create_database(name)
+    session.use(name)
+    return results.done(f"Database {name} successfully created.")
+
+
+@statement("DROP DATABASE", effect=Effect.CONTROL)
+def drop_database(session: Session, head: Statement) -> Result:
+    quietly = head.if_exists()
+    name = head.scanner.identifier()
+    head.scanner.accept("CASCADE")
+    head.scanner.end()
+    if name not in session.engine.databases():
+        if quietly:
+            return results.done("Drop statement executed successfully.")
+        raise does_not_exist("Database", name)
+    session.commit()
+    session.engine.drop_database(name)
+    if session.database == name:
+        session.database = session.schema = None
+    return results.done(f"{name} successfully dropped.")
+
+
+def _schema_name(session: Session, parts: list[str]) -> tuple[str, str]:
+    resolved = session.resolve([*parts, "_"])
+    return resolved.database, resolved.schema
+
+
+@statement("CREATE SCHEMA", effect=Effect.DEFINE)
+def create_schema(session: Session, head: Statement) -> Result:
+    scanner = head.scanner
+    quietly = head.if_not_exists()
+    database, schema = _schema_name(session, scanner.name())
+    scanner.accept("WITH", "MANAGED", "ACCESS")
+    options = scanner.options({"COMMENT": str, "DATA_RETENTION_TIME_IN_DAYS": int})
+    if scanner.accept("TAG") or scanner.accept("WITH", "TAG"):
+        scanner.parenthesised()
+    scanner.end()
+    if session.schema_exists(database, schema):
+        if quietly:
+            return results.done(f"{schema} already exists, statement succeeded.")
+        if not head.or_replace:
+            raise already_exists(schema)
+        _drop_schema(session, database, schema)
+    session.fetch(f"CREATE SCHEMA {quote(database)}.{quote(schema)}")
+    if comment := options.get("COMMENT"):
+        session.fetch(f"COMMENT ON SCHEMA {quote(database)}.{quote(schema)} IS {literal(comment)}")
+    session.use(database, schema)
+    return results.done(f"Schema {schema} successfully created.")
+
+
+@statement("DROP SCHEMA", effect=Effect.DEFINE)
+def drop_schema(session: Session, head: Statement) -> Result:
+    quietly = head.if_exists()
+    database, schema = _schema_name(session, head.scanner.name())
+    head.scanner.accept("CASCADE")
+    head.scanner.end()
+    if not session.schema_exists(database, schema):
+        if quietly:
+            return results.done("Drop statement executed successfully.")
+        raise does_not_exist("Schema", f"{database}.{schema}")
+    _drop_schema(session, database, schema)
+    if (session.database, session.schema) == (database, schema):
+        session.schema = None
+    return results.done(f"{schema} successfully dropped.")
+
+
+def _drop_schema(session: Session, database: str, schema: str) -> None:
+    session.fetch(f"DROP SCHEMA {quote(database)}.{quote(schema)} CASCADE")
+    session.catalog.drop_schema(database, schema)
+
+
+# ---------------------------------------------------------------------------- tables
+
+
+def object_name(session: Session, table: Expr) -> ObjectName:
+    """The folded, resolved name of a parsed table reference."""
+    assert isinstance(table, exp.Table)
+    if isinstance(table.this, (exp.Anonymous, exp.DynamicIdentifier)):  # IDENTIFIER('…')
+        inner = table.this.expressions[0] if isinstance(table.this, exp.Anonymous) else table.this.this
+        return session.resolve(names.split(inner.name))
+    return session.resolve([part.name if part.quoted else part.name.upper() for part in table.parts])
+
+
+@statement("CREATE TABLE", effect=Effect.DEFINE)
+def create_table(session: Session, head: Statement) -> Result:
+    tree = sql.parse(head.scanner.text, head.scanner.bindings)
+    if not isinstance(tree, exp.Create):
+        raise unsupported(f"this form of CREATE TABLE: {head.scanner.text[:120]}")
+    schema = tree.this if isinstance(tree.this, exp.Schema) else None
+    name = session.existing_schema(object_name(session, schema.this if schema else tree.this))
+    if _exists_already(session, name, tree, head):
+        return results.done(f"{name.name} already exists, statement succeeded.")
+    columns = [Column(session, c) for c in schema.expressions if isinstance(c, exp.ColumnDef)] if schema else []
+    if schema and not columns and schema.expressions:
+        columns = [Column(session, exp.ColumnDef(this=c)) for c in schema.expressions]
+    target = _create_target(session, name, head)
+    if tree.args.get("clone"):
+        source = session.physical(object_name(session, tree.args["clone"].this))
+        session.fetch(f"CREATE TABLE {target} AS SELECT * FROM {source}")
+    elif tree.expression is not None:
+        _create_from_query(session, target, columns, tree.expression)
+    else:
+        session.fetch(f"CREATE TABLE {target} ({', '.join(column.ddl for column in columns)})")
+    if not head.temporary:
+        _describe_table(session, name, columns, tree)
+    return results.done(f"Table {name.name} successfully created.")
+
+
+def _exists_already(session: Session, name: ObjectName, tree: exp.Create, head: Statement) -> bool:
+    if head.or_replace:
+        return False
+    there = name in session.temporary_tables if head.temporary else session.relation_kind(name) is not None
+    if there and not tree.args.get("exists"):
+        raise already_exists(name.name)
+    return there
+
+
+def _create_target(session: Session, name: ObjectName, head: Statement) -> str:
+    """Where the new table goes; what it replaces is gone."""
+    if head.temporary:
+        if name in session.temporary_tables:
+            session.fetch(f"DROP TABLE IF EXISTS {session.physical(name)}")
+        session.temporary_tables[name] = ".".join(name)
+        return session.physical(name)
+    drop_relation(session, name)
+    return name.duckdb
+
+
+def drop_relation(session: Session, name: ObjectName) -> None:
+    """Remove the permanent table or view of this name, if there is one, with what is noted about it."""
+    if kind := session.relation_kind(name):
+        session.fetch(f"DROP {kind} {name.duckdb}")
+        session.catalog.forget_columns(name)
+        session.catalog.clear_tags(name)
+        for described in ("VIEW", "DYNAMIC TABLE"):
+            session.catalog.remove(described, name)
+
+
+class Column:
+    """A column of a CREATE TABLE: what DuckDB keeps of it, and what the catalog must."""
+
+    def __init__(self, session: Session, definition: exp.ColumnDef) -> None:
+        self.name = fold(definition.this.sql(dialect="snowflake"))
+        kind = definition.args.get("kind")
+        self.declared = kind.sql(dialect="snowflake").upper() if kind is not None else None
+        self.type = rewrites.apply(kind.copy(), session).sql(dialect="duckdb") if kind is not None else None
+        self.not_null = False
+        self.default: str | None = None
+        self.comment: str | None = None
+        for constraint in definition.args.get("constraints") or []:
+            self._read(session, constraint.kind)
+
+    def _read(self, session: Session, constraint: Any) -> None:
+        match constraint:
+            case exp.NotNullColumnConstraint():
+                self.not_null = not constraint.args.get("allow_null")
+            case exp.DefaultColumnConstraint():
+                tree = rewrites.apply(rewrites.fold_names(constraint.this.copy()), session)
+                self.default = tree.sql(dialect="duckdb")
+            case exp.CommentColumnConstraint():
+                self.comment = constraint.this.name
+            case _ if isinstance(constraint, KEYS):
+                pass  # declared, not enforced, as in Snowflake
+            case _:
+                raise unsupported(f"the column constraint {constraint.sql(dialect='snowflake')}")
+
+    @property
+    def ddl(self) -> str:
+        if self.type is None:
+            raise invalid(f"Missing data type of column {self.name}")
+        null = " NOT NULL" if self.not_null else ""
+        return f"{quote(self.name)} {self.type}{null}{f' DEFAULT {self.default}' if self.default else ''}"
+
+
+def _create_from_query(session: Session, target: str, columns: list[Column], query: Expr) -> None:
+    with sql.Preparation(session) as preparation:
+        prepared = preparation.to_duckdb(query)
+        if columns:
+            given = len(session.duck.sql(prepared).columns)
+            if given != len(columns):
+                raise SnowflakeError("SQL compilation error:\nInvalid column definition list", 2026, "42601")
+            cells = ", ".join(
+                f"CAST({quote(c.name)} AS {c.type}) AS {quote(c.name)}" if c.type else quote(c.name) for c in columns
+            )
+            named = ", ".join(quote(c.name) for c in columns)
+            prepared = f"SELECT {cells} FROM ({prepared}) AS _source({named})"
+        session.fetch(f"CREATE TABLE {target} AS {prepared}")
+    for column in columns:
+        if column.not_null:
+            session.fetch(f"ALTER TABLE {target} ALTER COLUMN {quote(column.name)} SET NOT NULL")
+
+
+def _describe_table(session: Session, name: ObjectName, columns: list[Column], tree: exp.Create) -> None:
+    session.catalog.declare_columns(name, {c.name: c.declared for c in columns if c.declared and "(" in c.declared})
+    for column in columns:
+        if column.comment is not None:
+            session.fetch(f"COMMENT ON COLUMN {name.duckdb}.{quote(column.name)} IS {literal(column.comment)}")
+    for found in tree.find_all(exp.SchemaCommentProperty):
+        session.fetch(f"COMMENT ON TABLE {name.duckdb} IS {literal(found.this.name)}")
+
+
+@statement("DROP TABLE", effect=Effect.DEFINE)
+def drop_table(session: Session, head: Statement) -> Result:
+    quietly = head.if_exists()
+    name = session.resolve(head.scanner.name())
+    head.scanner.accept("CASCADE") or head.scanner.accept("RESTRICT")
+    head.scanner.end()
+    if name in session.temporary_tables:
+        session.fetch(f"DROP TABLE {session.physical(name)}")
+        del session.temporary_tables[name]
+    elif session.relation_kind(name) == "TABLE":
+        drop_relation(session, name)
+    elif quietly:
+        return results.done("Drop statement executed successfully.")
+    else:
+        raise does_not_exist("Table", str(name))
+    return results.done(f"{name.name} successfully dropped.")
+
+
+@statement("ALTER TABLE", effect=Effect.DEFINE)
+def alter_table(session: Session, head: Statement) -> Result:
+    scanner = head.scanner
+    quietly = head.if_exists()
+    name = session.resolve(scanner.name())
+    if not session.table_exists(name):
+        if quietly:
+            return results.done()
+        raise does_not_exist("Table", str(name))
+    if scanner.accept("RENAME", "TO"):
+        _rename(session, name, session.resolve(_relative(scanner.name(), name)))
+    elif scanner.accept("SET", "TAG"):
+        set_tags(session, name, "TABLE", scanner)
+    elif scanner.accept("SET"):
+        options = scanner.options({"COMMENT": str, "DATA_RETENTION_TIME_IN_DAYS": int, "CHANGE_TRACKING": bool})
+        if "COMMENT" in options:
+            session.fetch(f"COMMENT ON TABLE {name.duckdb} IS {literal(options['COMMENT'])}")
+    else:
+        _alter_columns(session, name, scanner)
+    scanner.end()
+    return results.done()
+
+
+def _relative(parts: list[str], to: ObjectName) -> list[str]:
+    return parts if len(parts) > 1 else [to.database, to.schema, *parts]
+
+
+def _rename(session: Session, old: ObjectName, new: ObjectName) -> None:
+    if session.table_exists(new):
+        raise already_exists(new.name)
+    if old in session.temporary_tables:
+        physical = session.temporary_tables.pop(old)
+        session.fetch(f"ALTER TABLE temp.main.{quote(physical)} RENAME TO {quote('.'.join(new))}")
+        session.temporary_tables[new] = ".".join(new)
+        return
+    if old[:2] != new[:2]:
+        raise unsupported("renaming a table into another schema")
+    session.fetch(f"ALTER TABLE {old.duckdb} RENAME TO {quote(new.name)}")
+    session.catalog.rename_table(old, new)
+
+
+def _alter_columns(session: Session, name: ObjectName, scanner: Any) -> None:
+    """ADD, DROP and RENAME COLUMN, and SET or DROP NOT NULL, which DuckDB has itself."""
+    tree = sql.parse(f"ALTER TABLE X {scanner.rest()}")
+    if not isinstance(tree, exp.Alter):
+        raise unsupported(f"this ALTER TABLE: {scanner.text[:120]}")
+    for action in tree.args["actions"]:
+        folded = rewrites.apply(rewrites.fold_names(action), session)
+        text = folded.sql(dialect="duckdb")
+        verb = "" if text.upper().startswith(("ADD", "DROP", "RENAME", "ALTER")) else "ADD COLUMN "
+        session.fetch(f"ALTER TABLE {session.physical(name)} {verb}{text}")
+
+
+# ---------------------------------------------------------------------------- comments
+
+
+@statement("COMMENT ON TABLE", "COMMENT ON VIEW", effect=Effect.DEFINE)
+def comment_on_table(session: Session, head: Statement) -> Result:
+    name = session.resolve(head.scanner.name())
+    head.scanner.expect("IS")
+    comment = head.scanner.string()
+    head.scanner.end()
+    kind = session.relation_kind(name)
+    if kind is None:
+        raise does_not_exist("Object", str(name))
+    session.fetch(f"COMMENT ON {kind} {name.duckdb} IS {literal(comment)}")
+    return results.done()
+
+
+@statement("COMMENT ON COLUMN", effect=Effect.DEFINE)
+def comment_on_column(session: Session, head: Statement) -> Result:
+    *table, column = head.scanner.name()
+    head.scanner.expect("IS")
+    comment = head.scanner.string()
+    head.scanner.end()
+    session.fetch(f"COMMENT ON COLUMN {session.resolve(table).duckdb}.{quote(column)} IS {literal(comment)}")
+    return results.done()

@@ -1,0 +1,207 @@
+"""From a matrix to a model with honest figures: held-out months are looked at last, when all is decided."""
+
+from __future__ import annotations
+
+import hashlib
+import statistics
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from intentscore.errors import ConfigurationError, DataError
+from intentscore.model.boosting import CrossValidated, boost, cross_validate
+from intentscore.model.config import TrainConfig
+from intentscore.model.fingerprint import DataSummary, summarise
+from intentscore.model.metrics import Curves, Decile, Metrics, curves, deciles, evaluate
+from intentscore.model.split import TimeSplit, split_by_time
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """`pooled`: all training sessions together, each scored by a booster that had not seen it. `mean` and
+    `std` (sample standard deviation) are over `folds`, by measure.
+    """
+
+    pooled: Metrics
+    folds: tuple[Metrics, ...]
+    mean: dict[str, float | None]
+    std: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What the same sessions would have been scored without the model."""
+
+    cv: Metrics
+    holdout: Metrics
+
+
+@dataclass(frozen=True)
+class Importance:
+    """`gain` is the loss that splits on the feature took away, as a share of all; `splits` counts them."""
+
+    feature: str
+    gain: float
+    splits: int
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """`features` are the booster's inputs, in order; `deciles` are of the held-out months; `curves` has the
+    keys 'holdout' and 'cv', `baselines` the key 'constant_rate'.
+    """
+
+    booster: lgb.Booster
+    config: TrainConfig
+    features: tuple[str, ...]
+    best_iteration: int
+    split: TimeSplit
+    data: DataSummary
+    cv: CrossValidation
+    holdout: Metrics
+    baselines: dict[str, Baseline]
+    importances: tuple[Importance, ...]
+    deciles: tuple[Decile, ...]
+    curves: dict[str, Curves]
+
+    @property
+    def model_text(self) -> str:
+        return str(self.booster.model_to_string())
+
+    def report(self) -> dict[str, Any]:
+        """All figures as plain values that JSON can hold."""
+        return {
+            "model": {
+                "sha256": hashlib.sha256(self.model_text.encode()).hexdigest(),
+                "trees": self.booster.num_trees(),
+                "best_iteration": self.best_iteration,
+                "features": list(self.features),
+            },
+            "holdout": self.holdout.as_dict(),
+            "cv": asdict(self.cv),
+            "baselines": {name: asdict(baseline) for name, baseline in self.baselines.items()},
+            "train_period": _plain(asdict(self.split.train_period)),
+            "holdout_period": _plain(asdict(self.split.holdout_period)),
+            "deciles": [asdict(row) for row in self.deciles],
+            "importances": [asdict(row) for row in self.importances],
+        }
+
+
+def fit(
+    matrix: pd.DataFrame, label: NDArray[np.bool_], dates: pd.Series[Any], config: TrainConfig
+) -> TrainedModel:
+    """Train on all but the last `config.holdout_months`, and measure on those.
+
+    `matrix`: float64 (n, f), columns named after the features, NaN = missing, categorical ones holding
+    codes 0, 1, 2, …; `label`: bool (n,), bought or not; `dates`: dates or timestamps (n,). The rows come in
+    an order that is always the same, by (SESSION_DATE, UID): it decides the folds and so the model. The
+    number of rounds comes from cross-validation within the training months, the booster from all of them.
+
+    Raises DataError (too few months or buyers; a value no booster takes), ConfigurationError (`exclude` or
+    `categorical` name a feature there is not, or leave none), ValueError (lengths differ; outcomes not bool;
+    `config` not resolved).
+    """
+    inputs, categorical = _inputs(matrix, config)
+    bought = _checked(inputs, categorical, label, dates)
+    split = split_by_time(dates, config.holdout_months)
+    past, past_bought = inputs[split.train], bought[split.train]
+    validated = cross_validate(past, past_bought, categorical, config)
+    booster = boost(past, past_bought, categorical, validated.rounds, config)
+    unseen_bought = bought[split.holdout]
+    unseen_scores = np.asarray(booster.predict(inputs[split.holdout].to_numpy()), dtype=np.float64)
+    return TrainedModel(
+        booster=booster,
+        config=config,
+        features=tuple(inputs.columns),
+        best_iteration=validated.rounds,
+        split=split,
+        data=summarise(inputs, bought, dates),
+        cv=_cross_validation(past_bought, validated),
+        holdout=evaluate(unseen_bought, unseen_scores),
+        baselines={"constant_rate": _constant_rate(past_bought, unseen_bought)},
+        importances=_importances(booster),
+        deciles=deciles(unseen_bought, unseen_scores),
+        curves={"holdout": curves(unseen_bought, unseen_scores), "cv": curves(past_bought, validated.scores)},
+    )
+
+
+def _inputs(matrix: pd.DataFrame, config: TrainConfig) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    if config.categorical is None:
+        raise ValueError("the categorical features are not known yet: pass config.resolved(names)")
+    for key, names in (("exclude", config.exclude), ("categorical", config.categorical)):
+        unknown = [name for name in names if name not in matrix.columns]
+        if unknown:
+            known = ", ".join(matrix.columns)
+            raise ConfigurationError(f"{key}: no feature {', '.join(unknown)}; there are: {known}")
+    kept = [name for name in matrix.columns if name not in config.exclude]
+    if not kept:
+        raise ConfigurationError("exclude: leaves no feature to learn from")
+    return matrix[kept].astype(np.float64), tuple(name for name in config.categorical if name in kept)
+
+
+def _checked(
+    inputs: pd.DataFrame, categorical: tuple[str, ...], label: NDArray[np.bool_], dates: pd.Series[Any]
+) -> NDArray[np.bool_]:
+    bought = np.asarray(label)
+    if bought.dtype != np.bool_:
+        raise ValueError(f"outcomes must be bool, not {bought.dtype}")
+    if not len(inputs) == len(bought) == len(dates):
+        raise ValueError(
+            f"{len(inputs)} rows of features, {len(bought)} outcomes and {len(dates)} dates differ"
+        )
+    infinite = np.isinf(inputs.to_numpy()).any(axis=0)
+    if infinite.any():
+        raise DataError(f"feature {inputs.columns[infinite][0]} has infinite values; correct its definition")
+    for name in categorical:
+        codes = inputs[name].dropna()
+        if not ((codes >= 0) & (codes < 2**31) & (codes == codes.round())).all():
+            raise DataError(
+                f"categorical feature {name} holds other values than codes 0, 1, 2, …; correct its definition"
+            )
+    return bought
+
+
+def _cross_validation(bought: NDArray[np.bool_], validated: CrossValidated) -> CrossValidation:
+    folds = tuple(evaluate(bought[rows], validated.scores[rows]) for _, rows in validated.folds)
+    by_measure = {
+        name: [fold.as_dict()[name] for fold in folds]
+        for name in folds[0].as_dict()
+        if name not in ("n", "buyers")
+    }
+    return CrossValidation(
+        pooled=evaluate(bought, validated.scores),
+        folds=folds,
+        mean={name: _over_folds(statistics.fmean, values) for name, values in by_measure.items()},
+        std={name: _over_folds(statistics.stdev, values) for name, values in by_measure.items()},
+    )
+
+
+def _over_folds(statistic: Callable[[list[float]], float], values: list[float | None]) -> float | None:
+    defined = [value for value in values if value is not None]
+    return statistic(defined) if len(defined) == len(values) else None
+
+
+def _constant_rate(past: NDArray[np.bool_], unseen: NDArray[np.bool_]) -> Baseline:
+    """Every session gets the share of buyers in the training months."""
+    rate = float(past.mean())
+    return Baseline(evaluate(past, np.full(len(past), rate)), evaluate(unseen, np.full(len(unseen), rate)))
+
+
+def _importances(booster: lgb.Booster) -> tuple[Importance, ...]:
+    gains, splits = booster.feature_importance("gain"), booster.feature_importance("split")
+    total = float(gains.sum()) or 1.0
+    rows = [
+        Importance(name, float(gain) / total, int(count))
+        for name, gain, count in zip(booster.feature_name(), gains, splits, strict=True)
+    ]
+    return tuple(sorted(rows, key=lambda row: (-row.gain, row.feature)))
+
+
+def _plain(period: dict[str, Any]) -> dict[str, Any]:
+    return {key: value.isoformat() if isinstance(value, date) else value for key, value in period.items()}

@@ -1,0 +1,64 @@
+"""Register the features in the Feature Store, refresh them, and say what they look like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from intentscore.features.definitions import FEATURES, feature_hash
+from intentscore.features.store import qualified_view, refresh_statement, register_view
+from intentscore.services.runs import recorded
+from intentscore.settings import Settings
+from intentscore.warehouse.tables import SESSIONS, create_tables
+
+if TYPE_CHECKING:
+    from snowflake.snowpark import Session
+
+
+@dataclass(frozen=True)
+class FeatureSummary:
+    """`count` rows have a value, `nulls` have none."""
+
+    name: str
+    kind: str
+    count: int
+    nulls: int
+    minimum: float | None
+    maximum: float | None
+    meaning: str
+
+
+@dataclass(frozen=True)
+class FeaturesResult:
+    run_id: str
+    view: str
+    version: str
+    hash: str
+    rows: int
+    features: tuple[FeatureSummary, ...]
+
+
+def refresh_features(session: Session, settings: Settings) -> FeaturesResult:
+    """Register entity and feature view if they are missing, refresh the view, and summarise each feature.
+
+    Raises ConfigurationError when the view's version holds another feature list.
+    """
+    with recorded(session, settings, "features", view=settings.feature_view.name) as run:
+        run.feature_hash = feature_hash()
+        create_tables(session, settings, [SESSIONS])
+        register_view(session, settings)
+        session.sql(refresh_statement(session, settings)).collect()
+        rows, features = _summarise(session, qualified_view(session, settings))
+        run.row_count = rows
+        view = settings.feature_view
+        return FeaturesResult(run.run_id, view.name, view.version, run.feature_hash, rows, features)
+
+
+def _summarise(session: Session, view: str) -> tuple[int, tuple[FeatureSummary, ...]]:
+    measures = ", ".join(f"COUNT({f.name}), MIN({f.name}), MAX({f.name})" for f in FEATURES)
+    rows, *values = session.sql(f"SELECT COUNT(*), {measures} FROM {view}").collect()[0]
+    triples = zip(values[0::3], values[1::3], values[2::3], strict=True)
+    return rows, tuple(
+        FeatureSummary(f.name, f.kind, count, rows - count, low, high, f.meaning)
+        for f, (count, low, high) in zip(FEATURES, triples, strict=True)
+    )

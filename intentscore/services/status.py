@@ -1,0 +1,94 @@
+"""What is there: tables, days, model versions and the last runs. Changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from intentscore.features.store import registered_hash, view_name
+from intentscore.services.versions import CHALLENGER, CHAMPION, alias_holder, registered_versions
+from intentscore.settings import Settings
+from intentscore.warehouse.errors import snowflake_errors
+from intentscore.warehouse.identifiers import current_schema
+from intentscore.warehouse.tables import RUNS, TABLES, Table
+
+if TYPE_CHECKING:
+    from snowflake.snowpark import Session
+
+LAST_RUNS = 5
+
+
+@dataclass(frozen=True)
+class TableStatus:
+    """`rows` is None for a table that has not been made yet; days where the table has a SESSION_DATE."""
+
+    table: str
+    rows: int | None
+    first_day: date | None
+    last_day: date | None
+    meaning: str
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    run_id: str
+    command: str
+    finished_at: datetime
+    outcome: str
+    rows: int | None
+    model_version: str | None
+    message: str | None
+
+
+@dataclass(frozen=True)
+class StatusResult:
+    schema: str
+    model_name: str
+    champion: str | None
+    challenger: str | None
+    versions: int
+    feature_view: str
+    feature_hash: str | None
+    tables: tuple[TableStatus, ...]
+    last_runs: tuple[RunStatus, ...]
+
+
+def status(session: Session, settings: Settings) -> StatusResult:
+    """Tables with their rows and days, champion and challenger, and the last five runs, newest first."""
+    with snowflake_errors("look at the tables"):
+        schema = current_schema(session)
+        shown = session.sql(f"SHOW TABLES IN SCHEMA {schema}").collect()
+        existing = {row["name"] for row in shown}
+        versions = registered_versions(session, settings)
+        return StatusResult(
+            schema=schema,
+            model_name=settings.model_name,
+            champion=alias_holder(versions, CHAMPION),
+            challenger=alias_holder(versions, CHALLENGER),
+            versions=len(versions),
+            feature_view=view_name(settings),
+            feature_hash=registered_hash(session, settings),
+            tables=tuple(_table_status(session, settings, table, existing) for table in TABLES),
+            last_runs=_last_runs(session, settings) if settings.tables.runs in existing else (),
+        )
+
+
+def _table_status(session: Session, settings: Settings, table: Table, existing: set[str]) -> TableStatus:
+    name = getattr(settings.tables, table.role)
+    if name not in existing:
+        return TableStatus(name, None, None, None, table.comment)
+    dated = "SESSION_DATE" in table.column_names
+    days = "MIN(SESSION_DATE), MAX(SESSION_DATE)" if dated else "NULL, NULL"
+    counted = session.sql(f"SELECT COUNT(*), {days} FROM {table.qualified_name(session, settings)}").collect()
+    rows, first, last = counted[0]
+    return TableStatus(name, rows, first, last, table.comment)
+
+
+def _last_runs(session: Session, settings: Settings) -> tuple[RunStatus, ...]:
+    rows = session.sql(
+        "SELECT RUN_ID, COMMAND, FINISHED_AT, OUTCOME, ROW_COUNT, MODEL_VERSION, MESSAGE "
+        f"FROM {RUNS.qualified_name(session, settings)} "
+        f"ORDER BY FINISHED_AT DESC, RUN_ID DESC LIMIT {LAST_RUNS}"
+    ).collect()
+    return tuple(RunStatus(*row) for row in rows)

@@ -1,0 +1,129 @@
+"""Train a model on the sessions with a known outcome, through the Feature Store."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from intentscore.errors import ConfigurationError, DataError, NothingToDoError
+from intentscore.features.definitions import FEATURES, feature_hash, feature_names
+from intentscore.features.store import refresh_statement, require_view, training_set, view_name
+from intentscore.services.runs import recorded
+from intentscore.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from snowflake.snowpark import Session
+
+    from intentscore.model.config import TrainConfig
+    from intentscore.model.metrics import Decile
+    from intentscore.model.training import Importance, TrainedModel
+
+IMPORTANCES_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One measure on the held-out months, over the folds of cross-validation, and without a model."""
+
+    measure: str
+    holdout: float | None
+    cv_mean: float | None
+    cv_std: float | None
+    constant_rate: float | None
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    run_id: str
+    path: str
+    rows: int
+    buyers: int
+    train_months: str
+    holdout_months: str
+    trees: int
+    feature_hash: str
+    metrics: tuple[Measured, ...]
+    holdout_deciles: tuple[Decile, ...]
+    importances: tuple[Importance, ...]
+
+
+def train(session: Session, settings: Settings, config: TrainConfig) -> TrainResult:
+    """Fit a model on all but the last months and measure it on those; writes a run folder and a RUNS row.
+
+    The feature view is refreshed first, so the training set holds every session there is. Same sessions, same
+    configuration: the same model, byte for byte.
+
+    Raises ConfigurationError without a feature view of today's feature list, NothingToDoError without a known
+    outcome, DataError when the sessions cannot be split or learned from.
+    """
+    from intentscore.model.run import write_run
+    from intentscore.model.training import fit
+
+    if config.label != "REVENUE":
+        raise ConfigurationError(f"label: {config.label} is not an outcome of a session; allowed: REVENUE")
+    with recorded(session, settings, "train", config=config.model_dump(mode="json")) as run:
+        run.feature_hash = feature_hash()
+        require_view(session, settings)
+        session.sql(refresh_statement(session, settings)).collect()
+        frame = training_frame(session, settings)
+        run.row_count = len(frame)
+        trained = fit(
+            frame[list(feature_names())].astype("float64"),
+            frame["REVENUE"].to_numpy(dtype=bool),
+            frame["SESSION_DATE"],
+            _with_categories(config),
+        )
+        folder = write_run(settings.home / "runs", run.run_id, trained, _listed_features(settings))
+        return _result(run.run_id, str(folder.path), trained)
+
+
+def training_frame(session: Session, settings: Settings) -> pd.DataFrame:
+    """UID, SESSION_DATE, REVENUE and the features (float64) of sessions with an outcome, by date and UID."""
+    frame: pd.DataFrame = training_set(session, settings).to_pandas()
+    if frame.empty:
+        raise NothingToDoError(
+            "no session has a known outcome; load some with REVENUE using `intentscore upload`"
+        )
+    incomplete = int(frame[list(feature_names())].isna().any(axis=1).sum())
+    if incomplete:
+        raise DataError(
+            f"{incomplete:,} sessions have no features yet; run `intentscore features` and train again"
+        )
+    return frame.sort_values(["SESSION_DATE", "UID"], ignore_index=True)
+
+
+def _with_categories(config: TrainConfig) -> TrainConfig:
+    if config.categorical is not None:
+        return config
+    kinds = {feature.name: feature.kind for feature in FEATURES if feature.name not in config.exclude}
+    categories = tuple(name for name, kind in kinds.items() if kind == "categorical")
+    return config.model_copy(update={"categorical": categories})
+
+
+def _listed_features(settings: Settings) -> dict[str, object]:
+    listed = [asdict(feature) for feature in FEATURES]
+    return {"hash": feature_hash(), "view": view_name(settings), "features": listed}
+
+
+def _result(run_id: str, path: str, trained: TrainedModel) -> TrainResult:
+    return TrainResult(
+        run_id=run_id,
+        path=path,
+        rows=trained.data.rows,
+        buyers=trained.data.buyers,
+        train_months=", ".join(trained.split.train_period.months),
+        holdout_months=", ".join(trained.split.holdout_period.months),
+        trees=trained.best_iteration,
+        feature_hash=feature_hash(),
+        metrics=_metrics(trained),
+        holdout_deciles=trained.deciles,
+        importances=trained.importances[:IMPORTANCES_SHOWN],
+    )
+
+
+def _metrics(trained: TrainedModel) -> tuple[Measured, ...]:
+    holdout = trained.holdout.as_dict()
+    constant = trained.baselines["constant_rate"].holdout.as_dict()
+    mean, std = trained.cv.mean, trained.cv.std
+    return tuple(Measured(name, holdout[name], mean[name], std[name], constant[name]) for name in mean)

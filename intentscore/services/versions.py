@@ -1,0 +1,98 @@
+"""What the Model Registry holds: versions, aliases, and the hash of the feature list each was trained on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from intentscore.errors import ConfigurationError, GateRefusedError
+from intentscore.features.definitions import feature_hash
+from intentscore.settings import Settings
+from intentscore.warehouse.errors import snowflake_errors
+from intentscore.warehouse.identifiers import current_schema, literal, qualified
+
+if TYPE_CHECKING:
+    from snowflake.ml.model import ModelVersion
+    from snowflake.ml.registry import Registry
+    from snowflake.snowpark import Session
+
+CHAMPION, CHALLENGER = "CHAMPION", "CHALLENGER"
+LISTED = 10
+
+
+@dataclass(frozen=True)
+class RegisteredVersion:
+    """`aliases` without the registry's own (DEFAULT, FIRST, LAST)."""
+
+    name: str
+    aliases: tuple[str, ...]
+    metrics: dict[str, Any]
+
+    @property
+    def feature_hash(self) -> str | None:
+        return self.metrics.get("feature_hash")
+
+
+def registered_versions(session: Session, settings: Settings) -> tuple[RegisteredVersion, ...]:
+    """Versions of the model, oldest first; none when there is no such model."""
+    name = settings.model_name
+    with snowflake_errors("look up the model"):
+        models = session.sql(
+            f"SHOW MODELS LIKE {literal(name)} IN SCHEMA {current_schema(session)}"
+        ).collect()
+        if not any(row["name"] == name for row in models):
+            return ()
+        rows = session.sql(f"SHOW VERSIONS IN MODEL {qualified(session, name)}").collect()
+    return tuple(_version(row) for row in sorted(rows, key=lambda row: (str(row["created_on"]), row["name"])))
+
+
+def alias_holder(versions: tuple[RegisteredVersion, ...], alias: str) -> str | None:
+    return next((version.name for version in versions if alias in version.aliases), None)
+
+
+def wanted_version(
+    versions: tuple[RegisteredVersion, ...], settings: Settings, wanted: str | None
+) -> RegisteredVersion:
+    """The version named `wanted` or bearing that alias, the champion for None.
+
+    Raises ConfigurationError when there is none, naming those there are.
+    """
+    if not versions:
+        raise ConfigurationError(
+            f"no model {settings.model_name} yet; run `intentscore train`, then `intentscore register`"
+        )
+    name = (wanted or CHAMPION).upper()
+    for version in versions:
+        if version.name == name or name in version.aliases:
+            return version
+    known = ", ".join(version.name for version in versions[: -LISTED - 1 : -1])
+    raise ConfigurationError(f"model {settings.model_name} has no version {name}; there are: {known}")
+
+
+def refuse_other_features(version: RegisteredVersion, settings: Settings) -> None:
+    """Raises GateRefusedError when the version was trained on another feature list than today's."""
+    if version.feature_hash != feature_hash():
+        raise GateRefusedError(
+            f"{settings.model_name} {version.name} was trained on another feature list "
+            f"({version.feature_hash or 'unknown'}) than this intentscore computes ({feature_hash()}); "
+            "train and register a new version, or score with the intentscore that made it"
+        )
+
+
+def open_registry(session: Session) -> Registry:
+    from snowflake.ml.registry import Registry
+
+    database, schema = session.get_current_database(), session.get_current_schema()
+    return Registry(session, database_name=database, schema_name=schema, options={"enable_monitoring": False})
+
+
+def load_version(session: Session, settings: Settings, version: str) -> ModelVersion:
+    return open_registry(session).get_model(settings.model_name).version(version)
+
+
+def _version(row: Any) -> RegisteredVersion:
+    aliases = json.loads(row["aliases"] or "[]")
+    metadata = json.loads(row["metadata"] or "{}")
+    own = tuple(alias for alias in aliases if alias not in ("DEFAULT", "FIRST", "LAST"))
+    return RegisteredVersion(row["name"], own, metadata.get("metrics", {}))

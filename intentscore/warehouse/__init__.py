@@ -1,0 +1,1 @@
+"""Where Snowflake is, what stands there, and what its errors mean."""

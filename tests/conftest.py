@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+OUTSIDE = ("INTENTSCORE_", "SNOWFLAKE_")
+KEPT = {"INTENTSCORE_DATASET"}
+NO_ACCOUNT = "no Snowflake account: set INTENTSCORE_CONNECTION, or INTENTSCORE_CONNECTION=env and SNOWFLAKE_*"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.environ.get("INTENTSCORE_CONNECTION"):
+        return
+    for item in items:
+        if item.get_closest_marker("snowflake"):
+            item.add_marker(pytest.mark.skip(reason=NO_ACCOUNT))
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """No test reads the developer's settings or account, or leaves data behind."""
+    if request.node.get_closest_marker("snowflake"):
+        return
+    for variable in os.environ:
+        if variable.startswith(OUTSIDE) and variable not in KEPT:
+            monkeypatch.delenv(variable)
+    monkeypatch.setenv("INTENTSCORE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SNOWFLAKE_HOME", str(tmp_path / "snowflake"))
+    monkeypatch.setenv("COLUMNS", "160")

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from snowflake.snowpark import Row, Session
+
+from intentscore.data.source import SessionSource
+from intentscore.model.config import BoosterParams, TrainConfig
+from intentscore.services.features import refresh_features
+from intentscore.services.register import RegisterResult, register
+from intentscore.services.train import TrainResult, train
+from intentscore.services.upload import UploadResult, upload
+from intentscore.settings import Settings
+from intentscore.warehouse.session import open_session
+
+QUICK = TrainConfig(
+    cv_folds=2, num_boost_round=40, early_stopping_rounds=10, params=BoosterParams(learning_rate=0.1)
+)
+HAVE_DATASET = bool(os.environ.get("INTENTSCORE_DATASET"))
+SIMULATED = 3000
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # snowflake.ml leaves the folder in which it packs a model to the garbage collector
+    config.addinivalue_line("filterwarnings", "ignore:Implicitly cleaning up:ResourceWarning")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One schema on the shared engine; services work in the session's current schema."""
+
+    session: Session
+    settings: Settings
+
+    def rows(self, sql: str) -> list[Row]:
+        return self.session.sql(sql).collect()
+
+    def value(self, sql: str) -> Any:
+        return self.rows(sql)[0][0]
+
+
+@dataclass(frozen=True)
+class Trained:
+    workspace: Workspace
+    uploaded: UploadResult
+    trained: TrainResult
+    registered: RegisterResult
+    day: date
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INTENTSCORE_HOME", str(home))
+        yield home
+
+
+@pytest.fixture(autouse=True)
+def _shared_home(home: Path, _own_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The runs of the shared pipeline are in the shared home."""
+    monkeypatch.setenv("INTENTSCORE_HOME", str(home))
+
+
+@pytest.fixture(scope="session")
+def session(home: Path) -> Iterator[Session]:
+    with open_session(Settings(), connection="local", command="tests", announce=lambda _: None) as opened:
+        yield opened.session
+
+
+@pytest.fixture(scope="session")
+def new_workspace(session: Session) -> Callable[[], Workspace]:
+    numbers = itertools.count(1)
+
+    def create() -> Workspace:
+        schema = f"WORK_{next(numbers)}"
+        session.sql(f"CREATE SCHEMA {schema}").collect()
+        session.use_schema(schema)
+        return Workspace(session, Settings(schema_name=schema))
+
+    return create
+
+
+@pytest.fixture
+def workspace(new_workspace: Callable[[], Workspace]) -> Workspace:
+    return new_workspace()
+
+
+@pytest.fixture(scope="session")
+def source(home: Path) -> SessionSource:
+    if HAVE_DATASET:
+        from intentscore.data.uci import open_uci
+
+        return open_uci(home / "data")
+    from intentscore.data.simulate import simulate
+
+    return simulate(SIMULATED, seed=1, spread_days=False)
+
+
+@pytest.fixture(scope="session")
+def pipeline(new_workspace: Callable[[], Workspace], source: SessionSource) -> Trained:
+    """Sessions, features, a registered champion. Shared: a test leaves it as it found it."""
+    work = new_workspace()
+    uploaded = upload(work.session, work.settings, source)
+    refresh_features(work.session, work.settings)
+    trained = train(work.session, work.settings, QUICK)
+    registered = register(work.session, work.settings, trained.run_id)
+    return Trained(work, uploaded, trained, registered, date(2024, 11, 1))
+
+
+@pytest.fixture
+def trained(pipeline: Trained) -> Trained:
+    """The shared pipeline, with the session back in its schema."""
+    pipeline.workspace.session.use_schema(pipeline.workspace.settings.schema_name)
+    return pipeline
