@@ -7,6 +7,7 @@ the tables of the same statement, and a crash leaves both or neither.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -43,7 +44,7 @@ class Entry:
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, database: str) -> None:
-    connection.execute(_TABLES.format(db=quote(database)))
+    connection.execute(_TABLES.format(db=quote(database))).fetchall()
 
 
 class Catalog:
@@ -52,6 +53,10 @@ class Catalog:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
         self._temporary: dict[tuple[str, ObjectName], Entry] = {}
+
+    def _run(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Always to the end: DuckDB takes no other statement while one has rows left."""
+        return self._connection.execute(query, list(values)).fetchall()
 
     def get(self, kind: str, name: ObjectName) -> Entry | None:
         if temporary := self._temporary.get((kind, name)):
@@ -79,7 +84,7 @@ class Catalog:
             self._temporary[entry.kind, entry.name] = entry
             return
         self._forget(entry.kind, entry.name)
-        self._connection.execute(
+        self._run(
             f"INSERT INTO {quote(entry.name.database)}._ENGINE.OBJECTS VALUES (?, ?, ?, ?, ?, ?)",
             [entry.kind, entry.name.schema, entry.name.name, entry.created_on, entry.comment,
              json.dumps(entry.details)],
@@ -104,22 +109,22 @@ class Catalog:
 
     def drop_schema(self, database: str, schema: str) -> None:
         for table in ("OBJECTS", "COLUMN_TYPES", "TAG_REFERENCES"):
-            self._connection.execute(
+            self._run(
                 f"DELETE FROM {quote(database)}._ENGINE.{table} WHERE SCHEMA_NAME = ?", [schema]
             )
 
     def _forget(self, kind: str, name: ObjectName) -> None:
-        self._connection.execute(
+        self._run(
             f"DELETE FROM {quote(name.database)}._ENGINE.OBJECTS WHERE KIND = ? AND SCHEMA_NAME = ? AND NAME = ?",
             [kind, name.schema, name.name],
         )
 
     def _select(self, database: str, condition: str, values: list[str]) -> list[Entry]:
-        found = self._connection.execute(
+        found = self._run(
             f"SELECT KIND, SCHEMA_NAME, NAME, CREATED_ON, COMMENT, DETAILS FROM {quote(database)}._ENGINE.OBJECTS "
             f"WHERE {condition}",
             values,
-        ).fetchall()
+        )
         return [
             Entry(kind, ObjectName(database, schema, name), created, comment, json.loads(details))
             for kind, schema, name, created, comment, details in found
@@ -130,29 +135,29 @@ class Catalog:
     def declare_columns(self, name: ObjectName, declared: dict[str, str]) -> None:
         """Remember the types a table was created with, where DuckDB keeps less (VARCHAR(36), OBJECT…)."""
         self.forget_columns(name)
-        if declared:
-            self._connection.executemany(
-                f"INSERT INTO {quote(name.database)}._ENGINE.COLUMN_TYPES VALUES (?, ?, ?, ?)",
-                [[name.schema, name.name, column, text] for column, text in declared.items()],
-            )
+        for column, text in declared.items():
+                self._run(
+                    f"INSERT INTO {quote(name.database)}._ENGINE.COLUMN_TYPES VALUES (?, ?, ?, ?)",
+                    [name.schema, name.name, column, text],
+                )
 
     def forget_columns(self, name: ObjectName) -> None:
-        self._connection.execute(
+        self._run(
             f"DELETE FROM {quote(name.database)}._ENGINE.COLUMN_TYPES WHERE SCHEMA_NAME = ? AND TABLE_NAME = ?",
             [name.schema, name.name],
         )
 
     def declared_columns(self, name: ObjectName) -> dict[str, str]:
-        found = self._connection.execute(
+        found = self._run(
             f"SELECT COLUMN_NAME, DECLARED FROM {quote(name.database)}._ENGINE.COLUMN_TYPES "
             "WHERE SCHEMA_NAME = ? AND TABLE_NAME = ?",
             [name.schema, name.name],
-        ).fetchall()
+        )
         return dict(found)
 
     def rename_table(self, old: ObjectName, new: ObjectName) -> None:
         for table, column in (("COLUMN_TYPES", "TABLE_NAME"), ("TAG_REFERENCES", "OBJECT_NAME")):
-            self._connection.execute(
+            self._run(
                 f"UPDATE {quote(old.database)}._ENGINE.{table} SET {column} = ? WHERE SCHEMA_NAME = ? AND {column} = ?",
                 [new.name, old.schema, old.name],
             )
@@ -162,27 +167,27 @@ class Catalog:
     def set_tag(self, name: ObjectName, domain: str, tag: ObjectName, value: str | None) -> None:
         """Attach a tag to an object; None takes it off."""
         table = f"{quote(name.database)}._ENGINE.TAG_REFERENCES"
-        self._connection.execute(
+        self._run(
             f"DELETE FROM {table} WHERE SCHEMA_NAME = ? AND OBJECT_NAME = ? AND TAG = ?",
             [name.schema, name.name, str(tag)],
         )
         if value is not None:
-            self._connection.execute(
+            self._run(
                 f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?)",
                 [name.schema, name.name, domain, str(tag), value],
             )
 
     def clear_tags(self, name: ObjectName) -> None:
-        self._connection.execute(
+        self._run(
             f"DELETE FROM {quote(name.database)}._ENGINE.TAG_REFERENCES WHERE SCHEMA_NAME = ? AND OBJECT_NAME = ?",
             [name.schema, name.name],
         )
 
     def tag_references(self, database: str) -> list[tuple[ObjectName, str, str, str]]:
         """(object, domain, tag, value) of every tag set on an object of the database."""
-        found = self._connection.execute(
+        found = self._run(
             f"SELECT SCHEMA_NAME, OBJECT_NAME, DOMAIN, TAG, VALUE FROM {quote(database)}._ENGINE.TAG_REFERENCES"
-        ).fetchall()
+        )
         return [
             (ObjectName(database, schema, name), domain, tag, value)
             for schema, name, domain, tag, value in found

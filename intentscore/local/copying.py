@@ -143,18 +143,21 @@ def _query_cells(session: Session, query: str, kind: dict[str, Any], file: Path)
 
 def staged_column(cell: Expr, fields: dict[str, Any]) -> Expr:
     """`$1:"A"` is the Parquet column A, and `$3` the third column of a text file."""
-    for node in list(cell.find_all(exp.JSONExtract)):
+    holder = exp.Paren(this=cell.copy())
+    for node in list(holder.find_all(exp.JSONExtract)):
         path = node.expression.expressions
         if isinstance(node.this, exp.Parameter) and len(path) == 2:
-            name = path[1].name
-            column: Expr = exp.column(name, quoted=True) if name in fields else exp.Null()
-            if name in fields and pa.types.is_nested(fields[name].type):
-                column = exp.Anonymous(this="to_json", expressions=[column])
-            cell = column if node is cell else node.replace(column).root()
-    for parameter in list(cell.find_all(exp.Parameter)):
-        column = exp.column(f"column{int(parameter.name) - 1}", quoted=True)
-        cell = column if parameter is cell else parameter.replace(column).root()
-    return cell
+            node.replace(_parquet_column(path[1].name, fields))
+    for parameter in list(holder.find_all(exp.Parameter)):
+        parameter.replace(exp.column(f"column{int(parameter.name) - 1}", quoted=True))
+    return holder.this.pop()
+
+
+def _parquet_column(name: str, fields: dict[str, Any]) -> Expr:
+    if name not in fields:
+        return exp.Null()
+    column = exp.column(name, quoted=True)
+    return exp.Anonymous(this="to_json", expressions=[column]) if pa.types.is_nested(fields[name].type) else column
 
 
 def _matched(load: Load, target_columns: list[str], file: Path) -> tuple[list[str], list[str]]:

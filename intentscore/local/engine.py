@@ -107,8 +107,8 @@ class Engine:
         self.writer = WriterLock()
         self.handlers = inference.Handlers()
         self._root_connection = duckdb.connect(config={"lambda_syntax": "ENABLE_SINGLE_ARROW"})
-        self._root_connection.execute("SET GLOBAL TimeZone = 'UTC'")
-        self._root_connection.execute(resources.files("intentscore.local").joinpath("functions.sql").read_text())
+        self._root_connection.execute("SET GLOBAL TimeZone = 'UTC'").fetchall()
+        self._root_connection.execute(resources.files("intentscore.local").joinpath("functions.sql").read_text()).fetchall()
         self._databases: list[str] = []
         self.folder("databases").mkdir(parents=True, exist_ok=True)
         for file in sorted(self.folder("databases").glob(f"*{SUFFIX}")):
@@ -125,7 +125,7 @@ class Engine:
         self._attach(name, self._database_file(name))
 
     def drop_database(self, name: str) -> None:
-        self._root_connection.execute(f"DETACH {names.quote(name)}")
+        self._root_connection.execute(f"DETACH {names.quote(name)}").fetchall()
         self._databases = [database for database in self._databases if database != name]
         file = self._database_file(name)
         file.unlink(missing_ok=True)
@@ -136,9 +136,9 @@ class Engine:
 
     def _attach(self, name: str, file: Path) -> None:
         connection = self._root_connection.cursor()
-        connection.execute(f"ATTACH {names.literal(str(file))} AS {names.quote(name)}")
+        connection.execute(f"ATTACH {names.literal(str(file))} AS {names.quote(name)}").fetchall()
         catalog.prepare(connection, name)
-        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {names.quote(name)}.PUBLIC")
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {names.quote(name)}.PUBLIC").fetchall()
         self._databases = sorted([*self._databases, name])
 
     def connect(self) -> duckdb.DuckDBPyConnection:
@@ -263,7 +263,7 @@ def _serving(engine: Engine) -> Iterator[int]:
 
     from intentscore.local.server import application
 
-    listener = socket.socket()
+    listener = socket.socket(proto=socket.IPPROTO_TCP)  # named, or asyncio leaves Nagle's delay on
     listener.bind((HOST, 0))
     config = uvicorn.Config(
         application(engine), log_config=None, log_level="warning", access_log=False, lifespan="off",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlglot.tokens import Token, TokenType
 from intentscore.local import names
 from intentscore.local.errors import syntax_error
 
+LITERALS = (TokenType.STRING, TokenType.RAW_STRING, TokenType.IDENTIFIER)
 MODIFIERS = {"SCOPED", "TEMP", "TEMPORARY", "TRANSIENT", "LOCAL", "GLOBAL", "VOLATILE", "SECURE"}
 
 
@@ -26,12 +28,25 @@ def tokenize(text: str) -> list[Token]:
         raise syntax_error(str(error)) from None
 
 
+def single_words(tokens: list[Token]) -> list[Token]:
+    """Tokens of one word each: sqlglot takes FILE FORMAT, GROUP BY and their like as one."""
+    found = []
+    for token in tokens:
+        if token.token_type in LITERALS or not any(c.isspace() for c in token.text):
+            found.append(token)
+            continue
+        for word in re.finditer(r"\S+", token.text):
+            start = token.start + word.start()
+            found.append(Token(TokenType.VAR, word[0], token.line, token.col, start, start + len(word[0]) - 1))
+    return found
+
+
 class Scanner:
     """Reads a statement from left to right. Keywords are matched whatever their case."""
 
     def __init__(self, text: str, bindings: Sequence[Any] = (), tokens: list[Token] | None = None) -> None:
         self.text = text
-        self.tokens = tokenize(text) if tokens is None else tokens
+        self.tokens = single_words(tokenize(text)) if tokens is None else tokens
         self.at = 0
         self.bindings = list(bindings)
         self._unused = iter(self.bindings)
@@ -50,8 +65,7 @@ class Scanner:
         if index >= len(self.tokens):
             return ""
         token = self.tokens[index]
-        literal = token.token_type in (TokenType.STRING, TokenType.RAW_STRING, TokenType.IDENTIFIER)
-        return "" if literal else token.text.upper()
+        return "" if token.token_type in LITERALS else token.text.upper()
 
     def accept(self, *words: str) -> bool:
         """Pass the given words if they come next, all or none."""

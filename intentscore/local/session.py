@@ -70,10 +70,8 @@ class Session:
     def schema_exists(self, database: str, schema: str) -> bool:
         if schema == "INFORMATION_SCHEMA":
             return True
-        found = self.duck.execute(
-            "SELECT 1 FROM duckdb_schemas() WHERE database_name = ? AND schema_name = ?", [database, schema]
-        ).fetchone()
-        return found is not None
+        query = "SELECT 1 FROM duckdb_schemas() WHERE database_name = ? AND schema_name = ?"
+        return bool(self.fetch(query, [database, schema]))
 
     def resolve(self, parts: Sequence[str]) -> ObjectName:
         """A dotted name to the object it means here."""
@@ -148,7 +146,7 @@ class Session:
     def begin(self) -> None:
         if not self.in_transaction:
             self.engine.writer.acquire(self, timeout_s=float(self.parameters["LOCK_TIMEOUT"]))
-            self.duck.execute("BEGIN")
+            self.fetch("BEGIN")
             self.in_transaction = True
 
     def commit(self) -> None:
@@ -161,7 +159,7 @@ class Session:
         if self.in_transaction:
             self.in_transaction = False
             try:
-                self.duck.execute(how)
+                self.fetch(how)
             finally:
                 self.engine.writer.release(self)
 
@@ -177,7 +175,7 @@ class Session:
         name = f"_arrow_{secrets.token_hex(6)}"
         self.duck.register(name, table)
         try:
-            yield f"memory.main.{name}"
+            yield f"temp.main.{name}"
         finally:
             self.duck.unregister(name)
 

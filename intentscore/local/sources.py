@@ -88,7 +88,7 @@ def _reference(registered: str, alias: Expr | None) -> exp.Table:
 def _tables(root: Expr, preparation: Preparation) -> Expr:
     """Every table by the full name it has here; CTE names stay as they are."""
     for node in list(root.find_all(exp.Table)):
-        if not isinstance(node.this, exp.Identifier) or node.catalog == "memory":
+        if not isinstance(node.this, exp.Identifier) or node.catalog == "temp":
             continue
         if not node.db and node.name in visible_ctes(node):
             continue
@@ -125,6 +125,14 @@ def _resolved(node: exp.Table, preparation: Preparation) -> Expr:
 
 def _quoted(name: str) -> exp.Identifier:
     return exp.to_identifier(name, quoted=True)
+
+
+@table_function("GENERATOR")
+def generator(session: Any, rowcount: int | None = None, timelimit: int = 0) -> pa.Table:
+    """So many rows without a column of their own; SEQ4() and ROW_NUMBER() count over them."""
+    if rowcount is None:
+        raise unsupported("GENERATOR by TIMELIMIT")
+    return pa.table({"_GENERATED": pa.array(range(rowcount), pa.int64())})
 
 
 @table_function("RESULT_SCAN")

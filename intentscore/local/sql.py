@@ -12,12 +12,13 @@ import pyarrow as pa
 from fakesnow.statement_type import DELETE, INSERT, MERGE, SELECT, UPDATE
 from sqlglot import Expr, exp
 from sqlglot.dialects.dialect import Dialect
+from sqlglot.tokens import Token
 from sqlglot.errors import ParseError, SqlglotError, UnsupportedError
 
 from intentscore.local import context_functions, results, rewrites, sources, types
 from intentscore.local.errors import SnowflakeError, syntax_error, unsupported
 from intentscore.local.results import Result
-from intentscore.local.scanner import Scanner
+from intentscore.local.scanner import Scanner, tokenize
 from intentscore.local.statements import Effect, describe, read_head
 
 if TYPE_CHECKING:
@@ -29,12 +30,7 @@ DUCKDB = Dialect.get_or_raise("duckdb")
 
 def parse(text: str, bindings: Sequence[Any] = ()) -> Expr:
     """One statement as sqlglot's tree, with bound values in their places."""
-    scanner = Scanner(text)
-    tokens = [
-        token for i, token in enumerate(scanner.tokens)
-        if not (token.text.upper() == "SCOPED" and scanner.tokens[i + 1 : i + 2]
-                and scanner.tokens[i + 1].text.upper() in ("TEMP", "TEMPORARY"))
-    ]  # fmt: skip
+    tokens = _without_scoped(tokenize(text))
     try:
         parsed = [e for e in SNOWFLAKE.parser().parse(tokens, text) if e and not isinstance(e, exp.Semicolon)]
     except ParseError as error:
@@ -46,6 +42,16 @@ def parse(text: str, bindings: Sequence[Any] = ()) -> Expr:
     if isinstance(parsed[0], exp.Command):
         raise unsupported(f"the statement {describe(read_head(Scanner(text)))}: {text[:120]}")
     return bind(parsed[0], bindings)
+
+
+def _without_scoped(tokens: list[Token]) -> list[Token]:
+    """SCOPED TEMPORARY is TEMPORARY to sqlglot."""
+    following = [token.text.upper() for token in tokens[1:]] + [""]
+    return [
+        token
+        for token, after in zip(tokens, following, strict=True)
+        if token.text.upper() != "SCOPED" or after not in ("TEMP", "TEMPORARY")
+    ]
 
 
 def _first_error(error: ParseError) -> str:
@@ -228,7 +234,7 @@ def insert_batch(session: Session, text: str, columns: list[list[Any]]) -> Resul
 
 
 def parse_unbound(text: str) -> Expr:
-    parsed = SNOWFLAKE.parser().parse(Scanner(text).tokens, text)
+    parsed = SNOWFLAKE.parser().parse(tokenize(text), text)
     if not parsed or parsed[0] is None:
         raise syntax_error("empty statement")
     return parsed[0]

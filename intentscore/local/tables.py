@@ -129,16 +129,22 @@ def create_table(session: Session, head: Statement) -> Result:
     columns = [Column(session, c) for c in schema.expressions if isinstance(c, exp.ColumnDef)] if schema else []
     if schema and not columns and schema.expressions:
         columns = [Column(session, exp.ColumnDef(this=c)) for c in schema.expressions]
-    target = _create_target(session, name, head)
-    if tree.args.get("clone"):
-        source = session.physical(object_name(session, tree.args["clone"].this))
-        session.fetch(f"CREATE TABLE {target} AS SELECT * FROM {source}")
-    elif tree.expression is not None:
-        _create_from_query(session, target, columns, tree.expression)
-    else:
-        session.fetch(f"CREATE TABLE {target} ({', '.join(column.ddl for column in columns)})")
-    if not head.temporary:
-        _describe_table(session, name, columns, tree)
+    preparation, contents = _contents(session, tree, columns)
+    with preparation:
+        if head.temporary:
+            session.fetch(f"CREATE OR REPLACE TEMP TABLE {quote('.'.join(name))} {contents}")
+            session.temporary_tables[name] = ".".join(name)
+        else:
+            # by another name first: the query may read the table it replaces
+            fresh = f"{quote(name.database)}.{quote(name.schema)}.{quote(f'_new {name.name}')}"
+            session.fetch(f"CREATE TABLE {fresh} {contents}")
+            drop_relation(session, name)
+            session.fetch(f"ALTER TABLE {fresh} RENAME TO {quote(name.name)}")
+            _describe_table(session, name, columns, tree)
+    if tree.expression is not None:
+        for column in columns:
+            if column.not_null:
+                session.fetch(f"ALTER TABLE {session.physical(name)} ALTER COLUMN {quote(column.name)} SET NOT NULL")
     return results.done(f"Table {name.name} successfully created.")
 
 
@@ -149,17 +155,6 @@ def _exists_already(session: Session, name: ObjectName, tree: exp.Create, head: 
     if there and not tree.args.get("exists"):
         raise already_exists(name.name)
     return there
-
-
-def _create_target(session: Session, name: ObjectName, head: Statement) -> str:
-    """Where the new table goes; what it replaces is gone."""
-    if head.temporary:
-        if name in session.temporary_tables:
-            session.fetch(f"DROP TABLE IF EXISTS {session.physical(name)}")
-        session.temporary_tables[name] = ".".join(name)
-        return session.physical(name)
-    drop_relation(session, name)
-    return name.duckdb
 
 
 def drop_relation(session: Session, name: ObjectName) -> None:
@@ -208,22 +203,24 @@ class Column:
         return f"{quote(self.name)} {self.type}{null}{f' DEFAULT {self.default}' if self.default else ''}"
 
 
-def _create_from_query(session: Session, target: str, columns: list[Column], query: Expr) -> None:
-    with sql.Preparation(session) as preparation:
-        prepared = preparation.to_duckdb(query)
-        if columns:
-            given = len(session.duck.sql(prepared).columns)
-            if given != len(columns):
-                raise SnowflakeError("SQL compilation error:\nInvalid column definition list", 2026, "42601")
-            cells = ", ".join(
-                f"CAST({quote(c.name)} AS {c.type}) AS {quote(c.name)}" if c.type else quote(c.name) for c in columns
-            )
-            named = ", ".join(quote(c.name) for c in columns)
-            prepared = f"SELECT {cells} FROM ({prepared}) AS _source({named})"
-        session.fetch(f"CREATE TABLE {target} AS {prepared}")
-    for column in columns:
-        if column.not_null:
-            session.fetch(f"ALTER TABLE {target} ALTER COLUMN {quote(column.name)} SET NOT NULL")
+def _contents(session: Session, tree: exp.Create, columns: list[Column]) -> tuple[sql.Preparation, str]:
+    """What follows the new table's name: its columns, or AS and a query."""
+    preparation = sql.Preparation(session)
+    if tree.args.get("clone"):
+        source = session.physical(object_name(session, tree.args["clone"].this))
+        return preparation, f"AS SELECT * FROM {source}"
+    if tree.expression is None:
+        return preparation, f"({', '.join(column.ddl for column in columns)})"
+    prepared = preparation.to_duckdb(tree.expression)
+    if not columns:
+        return preparation, f"AS {prepared}"
+    if len(session.duck.sql(prepared).columns) != len(columns):
+        raise SnowflakeError("SQL compilation error:\nInvalid column definition list", 2026, "42601")
+    cells = ", ".join(
+        f"CAST({quote(c.name)} AS {c.type}) AS {quote(c.name)}" if c.type else quote(c.name) for c in columns
+    )
+    named = ", ".join(quote(c.name) for c in columns)
+    return preparation, f"AS SELECT {cells} FROM ({prepared}) AS _source({named})"
 
 
 def _describe_table(session: Session, name: ObjectName, columns: list[Column], tree: exp.Create) -> None:
