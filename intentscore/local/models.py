@@ -18,6 +18,7 @@ from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner
 from intentscore.local.show import read_listing
 from intentscore.local.statements import Effect, Statement, statement
+from intentscore.local.tags import set_tags, unset_tags
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
@@ -141,11 +142,10 @@ def alter_model(session: Session, head: Statement) -> Result:
         _drop_version(session, entry, scanner.identifier())
     elif scanner.accept("MODIFY", "VERSION") or scanner.accept("VERSION"):
         _alter_version(entry, version_name(entry, scanner.identifier()), scanner)
-    elif scanner.accept("SET", "TAG") or scanner.accept("UNSET", "TAG"):
-        from intentscore.local.tags import set_tags, unset_tags
-
-        change = set_tags if scanner.tokens[scanner.at - 2].text.upper() == "SET" else unset_tags
-        change(session, name, MODEL, scanner)
+    elif scanner.accept("SET", "TAG"):
+        set_tags(session, name, MODEL, scanner)
+    elif scanner.accept("UNSET", "TAG"):
+        unset_tags(session, name, scanner)
     elif scanner.accept("SET"):
         for key, value in scanner.options({"COMMENT": str, "DEFAULT_VERSION": str}).items():
             if key == "COMMENT":

@@ -82,8 +82,7 @@ def encode(result: Result) -> bytes:
     sink = pa.BufferOutputStream()
     schema = pa.schema(fields)
     with pa.ipc.new_stream(sink, schema) as writer:
-        if result.table.num_rows:  # the connector reads past the end of a batch without rows
-            writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
+        writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
     return bytes(sink.getvalue())
 
 
@@ -225,7 +224,8 @@ def answer(query_id: str, kept: Kept, chunk_url: str, token: str) -> dict[str, A
             "rowset": [[None if v is None else str(v) for v in r] for r in cells],
         }
     elif not kept.chunks:
-        data |= {"queryResultFormat": "arrow", "rowsetBase64": b64encode(encode(result)).decode()}
+        encoded = b64encode(encode(result)).decode() if total else ""  # the client makes the empty table itself
+        data |= {"queryResultFormat": "arrow", "rowsetBase64": encoded}
     else:
         size = max(1, result.table.nbytes // len(kept.chunks))
         data |= {

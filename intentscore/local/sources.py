@@ -19,6 +19,7 @@ TableFunction = Callable[..., pa.Table]
 TABLE_FUNCTIONS: dict[str, TableFunction] = {}
 Resolver = Callable[[Expr, "Preparation"], Expr]
 RESOLVERS: list[Resolver] = []
+GENERATED = "_GENERATED"
 NATIVE_TABLE_FUNCTIONS = (exp.Explode, exp.Posexplode)
 
 
@@ -56,6 +57,8 @@ def _table_functions(root: Expr, preparation: Preparation) -> Expr:
         function = TABLE_FUNCTIONS.get(name)
         if function is None:
             raise unsupported(f"the table function {name}")
+        if name == "GENERATOR":
+            _count_over_generated(node)
         positional, named = _arguments(call)
         table = preparation.register(function(preparation.session, *positional, **named))
         replacement = _reference(table, node.args.get("alias"))
@@ -63,6 +66,15 @@ def _table_functions(root: Expr, preparation: Preparation) -> Expr:
             return replacement
         node.replace(replacement)
     return root
+
+
+def _count_over_generated(node: exp.TableFromRows) -> None:
+    """SEQ4() and its like are the generator's own count."""
+    select = node.find_ancestor(exp.Select)
+    for call in list(select.find_all(exp.Func)) if select else ():
+        name = call.name if isinstance(call, exp.Anonymous) else call.sql_name()
+        if name.upper() in ("SEQ1", "SEQ2", "SEQ4", "SEQ8"):
+            call.replace(exp.column(GENERATED, quoted=True))
 
 
 def _arguments(call: Expr) -> tuple[list[Any], dict[str, Any]]:
@@ -132,7 +144,7 @@ def generator(session: Any, rowcount: int | None = None, timelimit: int = 0) -> 
     """So many rows without a column of their own; SEQ4() and ROW_NUMBER() count over them."""
     if rowcount is None:
         raise unsupported("GENERATOR by TIMELIMIT")
-    return pa.table({"_GENERATED": pa.array(range(rowcount), pa.int64())})
+    return pa.table({GENERATED: pa.array(range(rowcount), pa.int64())})
 
 
 @table_function("RESULT_SCAN")

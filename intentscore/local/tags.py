@@ -129,9 +129,9 @@ def set_tags(session: Session, name: ObjectName, domain: str, scanner: Scanner) 
         session.catalog.set_tag(name, domain, tag, value)
 
 
-def unset_tags(session: Session, name: ObjectName, domain: str, scanner: Scanner) -> None:
+def unset_tags(session: Session, name: ObjectName, scanner: Scanner) -> None:
     while True:
-        session.catalog.set_tag(name, domain, _tag(session, scanner.name()).name, None)
+        session.catalog.set_tag(name, "", _tag(session, scanner.name()).name, None)
         if not scanner.accept(","):
             return
 
