@@ -19,12 +19,8 @@ NOT_SETTINGS = frozenset({"INTENTSCORE_HOME", "INTENTSCORE_DATASET"})
 
 Model = TypeVar("Model", bound=BaseModel)
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", to_upper=True, max_length=255)]
-ShortName = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", to_upper=True, max_length=32)
-]
-AccountObject = Annotated[
-    str, StringConstraints(pattern=r'^([A-Za-z_][A-Za-z0-9_$]*|"[^"]+")$', max_length=255)
-]
+ShortName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", to_upper=True, max_length=32)]
+AccountObject = Annotated[str, StringConstraints(pattern=r'^([A-Za-z_][A-Za-z0-9_$]*|"[^"]+")$', max_length=255)]
 
 
 class Strict(BaseModel):
@@ -97,9 +93,7 @@ def _layers(env: str | None, config_dir: Path) -> Iterable[tuple[str, dict[str, 
 def _environment_file(env: str, folder: Path) -> Path:
     known = sorted(path.stem for path in folder.glob("*.yaml"))
     if env not in known:
-        raise ConfigurationError(
-            f"no settings for --env {env} in {folder}; there are: {', '.join(known) or 'none'}"
-        )
+        raise ConfigurationError(f"no settings for --env {env} in {folder}; there are: {', '.join(known) or 'none'}")
     return folder / f"{env}.yaml"
 
 

@@ -44,9 +44,7 @@ def show_version(asked: bool) -> None:
         raise typer.Exit
 
 
-EXAMPLES = listed(
-    "Examples", ["intentscore demo", "intentscore score --date yesterday --env prod --format json"]
-)
+EXAMPLES = listed("Examples", ["intentscore demo", "intentscore score --date yesterday --env prod --format json"])
 EXITS = listed("Exit codes", [f"{code:>3}  {meaning}" for code, meaning in EXIT_CODES.items()])
 
 
@@ -94,9 +92,7 @@ def upload(
     simulate: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Load N simulated sessions instead of a file.")
     ] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, metavar="S", help="Seed of --simulate; 0 when not given.")
-    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, metavar="S", help="Seed of --simulate; 0 when not given.")] = None,
     on_error: Annotated[
         Literal["abort", "skip"],
         typer.Option(show_default=True, help="A bad row: load nothing, or load the good rows."),
@@ -162,9 +158,7 @@ def train(
 @command("intentscore register", "intentscore register 241103_090210_5f3a")
 def register(
     call: Invocation,
-    run: Annotated[
-        str | None, typer.Argument(help="A run of `intentscore train`; the latest when left out.")
-    ] = None,
+    run: Annotated[str | None, typer.Argument(help="A run of `intentscore train`; the latest when left out.")] = None,
 ) -> None:
     """Log a trained model in the Model Registry.
 
@@ -194,9 +188,7 @@ def score(
     model_version: Annotated[
         str | None, typer.Option(metavar="V", help="A model version; the CHAMPION when not given.")
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the plan and its SQL, and change nothing.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and its SQL, and change nothing.")] = False,
 ) -> None:
     """Score the sessions of a day, or of several.
 

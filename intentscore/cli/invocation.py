@@ -57,16 +57,12 @@ def shared_parameters(
     ] = None,
     env: Annotated[
         str | None,
-        typer.Option(
-            "--env", metavar="NAME", autocompletion=environment_names, help="Overlay configs/env/NAME.yaml."
-        ),
+        typer.Option("--env", metavar="NAME", autocompletion=environment_names, help="Overlay configs/env/NAME.yaml."),
     ] = None,
     format: Annotated[
         Format | None, typer.Option("--format", help="What to print on stdout; table when not given.")
     ] = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No target line and no progress on stderr.")
-    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No target line and no progress on stderr.")] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Name the run, and show where an error arose.")
     ] = False,

@@ -202,16 +202,11 @@ def _rates(
     """Bounce and exit rates."""
     n, log_pages = len(product), _log_pages(product)
     left_at_once = rng.random(n) < 0.8 * np.exp(-1.4 * np.maximum(product - 1, 0))
-    logit = np.select(
-        [visitor == _NEW, visitor == _OTHER], [-2.9 + 0.3 * log_pages, -2.5], -1.15 + 0.52 * log_pages
-    )
+    logit = np.select([visitor == _NEW, visitor == _OTHER], [-2.9 + 0.3 * log_pages, -2.5], -1.15 + 0.52 * log_pages)
     size = np.exp(-1.5 - 0.83 * log_pages - 0.57 * (visitor == _NEW) + 0.85 * rng.standard_normal(n))
     bounce = np.where(rng.random(n) < _logistic(logit), np.clip(size, _MIN_RATE, _MAX_RATE), 0.0)
     gap = np.exp(
-        -4.68
-        + 3 * np.exp(-0.63 * log_pages)
-        - 0.15 * np.log1p(administrative)
-        + 0.72 * rng.standard_normal(n)
+        -4.68 + 3 * np.exp(-0.63 * log_pages) - 0.15 * np.log1p(administrative) + 0.72 * rng.standard_normal(n)
     )
     exits = np.clip(bounce + gap, _MIN_RATE, _MAX_RATE)
     full = np.full(n, _MAX_RATE)
@@ -252,9 +247,7 @@ def _sample(rng: np.random.Generator, weights: Integers, n: int) -> Integers:
     return np.searchsorted(bounds, rng.random(n), side="right").astype(np.int64)
 
 
-def _sample_given(
-    rng: np.random.Generator, weights: tuple[tuple[int, ...], ...], group: Integers
-) -> Integers:
+def _sample_given(rng: np.random.Generator, weights: tuple[tuple[int, ...], ...], group: Integers) -> Integers:
     """Indices with probabilities proportional to the row of `weights` that `group` names."""
     bounds = np.cumsum(weights, axis=1) / np.sum(weights, axis=1, keepdims=True)
     # Row g's bounds lie in (g, g + 1]: one sorted array serves all groups.

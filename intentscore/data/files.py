@@ -204,9 +204,7 @@ def _read_header(path: Path, name: str) -> tuple[list[str], int]:
     except UnicodeDecodeError as error:
         raise DataError(f"{name}: the header is not UTF-8; save the file as UTF-8 CSV") from error
     except (OSError, EOFError, zlib.error, csv.Error) as error:
-        raise DataError(
-            f"{name} cannot be read ({_one_line(str(error))}); make the file again and retry"
-        ) from error
+        raise DataError(f"{name} cannot be read ({_one_line(str(error))}); make the file again and retry") from error
     raise DataError(f"{name} is empty; give a file with a header and at least one session")
 
 
@@ -225,9 +223,7 @@ def _parquet_errors(name: str) -> Iterator[None]:
         yield
     except (pa.ArrowException, OSError) as error:
         reason = _one_line(str(error))
-        raise DataError(
-            f"{name} is not a readable Parquet file ({reason}); write it again and retry"
-        ) from error
+        raise DataError(f"{name} is not a readable Parquet file ({reason}); write it again and retry") from error
 
 
 def _one_line(text: str) -> str:

@@ -129,9 +129,7 @@ def derived_dates(month: pa.Array, weekend: pa.Array, uid: pa.Array, dating: Dat
         return pa.array(firsts, pa.string()).take(pa.array(months))
     days, counts = _calendar(dating.year)
     kinds = _positions(weekend, _DAY_KINDS)
-    hashes = np.fromiter(
-        map(zlib.crc32, uid.fill_null("").cast(pa.binary()).to_pylist()), np.uint32, len(uid)
-    )
+    hashes = np.fromiter(map(zlib.crc32, uid.fill_null("").cast(pa.binary()).to_pylist()), np.uint32, len(uid))
     return days.take(pa.array((months * 3 + kinds) * _MAX_DAYS + hashes % counts[months, kinds]))
 
 
@@ -159,9 +157,7 @@ def canonical_numbers(column: pa.Array) -> pa.Array:
     if numbers is not None and pc.all(pc.is_finite(numbers)).as_py() is not False:
         return _shortest(numbers)
     written = pc.match_substring_regex(column, _NUMBER)
-    return pc.if_else(
-        written, _shortest(pc.if_else(written, column, None).cast(pa.float64())), pc.utf8_lower(column)
-    )
+    return pc.if_else(written, _shortest(pc.if_else(written, column, None).cast(pa.float64())), pc.utf8_lower(column))
 
 
 def _shortest(numbers: pa.Array) -> pa.Array:
@@ -192,9 +188,7 @@ def _trimmed(column: pa.ChunkedArray) -> pa.Array:
 def _mapped(column: pa.Array, function: Callable[[str], str]) -> pa.Array:
     """`function` applied to the distinct values only."""
     encoded = column.dictionary_encode()
-    return pa.array([function(text) for text in encoded.dictionary.to_pylist()], pa.string()).take(
-        encoded.indices
-    )
+    return pa.array([function(text) for text in encoded.dictionary.to_pylist()], pa.string()).take(encoded.indices)
 
 
 def _boolean(text: str) -> str:

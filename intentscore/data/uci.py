@@ -51,9 +51,7 @@ UCI: Final = Archive(
 )
 
 
-def open_uci(
-    cache_dir: Path, *, year: int = 2024, spread_days: bool = False, archive: Archive = UCI
-) -> SessionSource:
+def open_uci(cache_dir: Path, *, year: int = 2024, spread_days: bool = False, archive: Archive = UCI) -> SessionSource:
     """The published sessions: the file $INTENTSCORE_DATASET names, else from `cache_dir`, else downloaded.
 
     Raises DataError when the named file is not the published one, and ArchiveUnavailableError (a DataError)
@@ -91,9 +89,7 @@ def _downloaded(archive: Archive) -> bytes:
             content: bytes = response.read(_MAX_ARCHIVE_BYTES)
     except (OSError, HTTPException) as error:
         reason = " ".join(str(getattr(error, "reason", error)).split())
-        raise ArchiveUnavailableError(
-            f"cannot download {archive.url} ({reason}); {_ways_on(archive)}"
-        ) from error
+        raise ArchiveUnavailableError(f"cannot download {archive.url} ({reason}); {_ways_on(archive)}") from error
     if hashlib.sha256(content).hexdigest() != archive.sha256:
         raise ArchiveUnavailableError(
             f"{archive.url} is not the published archive (SHA-256 differs); {_ways_on(archive)}"

@@ -76,9 +76,7 @@ FEATURES: tuple[Feature, ...] = (
         "share of administrative pages among those seen",
         _ratio("ADMINISTRATIVE", PAGES),
     ),
-    _numeric(
-        "INFORMATIONAL_SHARE", "share of informational pages among those seen", _ratio("INFORMATIONAL", PAGES)
-    ),
+    _numeric("INFORMATIONAL_SHARE", "share of informational pages among those seen", _ratio("INFORMATIONAL", PAGES)),
     _numeric("PRODUCT_SHARE", "share of product pages among those seen", _ratio("PRODUCT_RELATED", PAGES)),
     _numeric(
         "PRODUCT_DURATION_SHARE",
@@ -88,9 +86,7 @@ FEATURES: tuple[Feature, ...] = (
     _numeric("EXIT_MINUS_BOUNCE", "exit rate minus bounce rate", "EXIT_RATES - BOUNCE_RATES"),
     _numeric("EXIT_TIMES_BOUNCE", "exit rate times bounce rate", "EXIT_RATES * BOUNCE_RATES"),
     _numeric("BOUNCE_TO_EXIT", "bounce rate over exit rate", _ratio("BOUNCE_RATES", "EXIT_RATES")),
-    _numeric(
-        "HAS_PAGE_VALUE", "1 when a page seen has a value", "CASE WHEN PAGE_VALUES > 0 THEN 1 ELSE 0 END"
-    ),
+    _numeric("HAS_PAGE_VALUE", "1 when a page seen has a value", "CASE WHEN PAGE_VALUES > 0 THEN 1 ELSE 0 END"),
     _numeric("LOG_PAGE_VALUES", "natural logarithm of 1 + page value", "LN(1 + PAGE_VALUES)"),
     _numeric("TOTAL_VALUE", "mean page value times pages seen", f"PAGE_VALUES * {PAGES}"),
     _numeric("LOG_TOTAL_VALUE", "natural logarithm of 1 + total value", f"LN(1 + PAGE_VALUES * {PAGES})"),

@@ -38,9 +38,7 @@ def require_view(session: Session, settings: Settings) -> str:
     """The qualified name of the feature view, which must hold exactly today's feature list."""
     found = registered_hash(session, settings)
     if found is None:
-        raise ConfigurationError(
-            f"there is no feature view {view_name(settings)}; run `intentscore features`"
-        )
+        raise ConfigurationError(f"there is no feature view {view_name(settings)}; run `intentscore features`")
     _refuse_other_list(found, settings)
     return qualified_view(session, settings)
 
@@ -95,9 +93,7 @@ def _open_store(session: Session, settings: Settings, *, create: bool) -> Featur
 
     warehouse = session.get_current_warehouse()
     if warehouse is None:
-        raise ConfigurationError(
-            "no warehouse; set `warehouse:` in configs/intentscore.yaml or in the connection"
-        )
+        raise ConfigurationError("no warehouse; set `warehouse:` in configs/intentscore.yaml or in the connection")
     mode = CreationMode.CREATE_IF_NOT_EXIST if create else CreationMode.FAIL_IF_NOT_EXIST
     database, schema = session.get_current_database(), session.get_current_schema()
     return FeatureStore(session, str(database), str(schema), warehouse, creation_mode=mode)
@@ -142,9 +138,7 @@ def _shown_view(session: Session, settings: Settings) -> Row | None:
 def _hash_of(shown: Row, settings: Settings) -> str:
     found = HASH_IN_COMMENT.search(shown["comment"] or "")
     if found is None:
-        raise ConfigurationError(
-            f"feature view {view_name(settings)} was not made by intentscore; {_next_version()}"
-        )
+        raise ConfigurationError(f"feature view {view_name(settings)} was not made by intentscore; {_next_version()}")
     return found[1]
 
 

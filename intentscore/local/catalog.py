@@ -61,12 +61,10 @@ class Catalog:
     def get(self, kind: str, name: ObjectName) -> Entry | None:
         if temporary := self._temporary.get((kind, name)):
             return temporary
-        found = self._select(
-            name.database, "KIND = ? AND SCHEMA_NAME = ? AND NAME = ?", [kind, name.schema, name.name]
-        )
+        found = self._select(name.database, "KIND = ? AND SCHEMA_NAME = ? AND NAME = ?", [kind, name.schema, name.name])
         return found[0] if found else None
 
-    def list(self, kind: str, database: str, schema: str | None = None) -> list[Entry]:
+    def entries(self, kind: str, database: str, schema: str | None = None) -> list[Entry]:
         condition, values = "KIND = ?", [kind]
         if schema is not None:
             condition, values = "KIND = ? AND SCHEMA_NAME = ?", [kind, schema]
@@ -109,9 +107,7 @@ class Catalog:
 
     def drop_schema(self, database: str, schema: str) -> None:
         for table in ("OBJECTS", "COLUMN_TYPES", "TAG_REFERENCES"):
-            self._run(
-                f"DELETE FROM {quote(database)}._ENGINE.{table} WHERE SCHEMA_NAME = ?", [schema]
-            )
+            self._run(f"DELETE FROM {quote(database)}._ENGINE.{table} WHERE SCHEMA_NAME = ?", [schema])
 
     def _forget(self, kind: str, name: ObjectName) -> None:
         self._run(
@@ -136,10 +132,10 @@ class Catalog:
         """Remember the types a table was created with, where DuckDB keeps less (VARCHAR(36), OBJECT…)."""
         self.forget_columns(name)
         for column, text in declared.items():
-                self._run(
-                    f"INSERT INTO {quote(name.database)}._ENGINE.COLUMN_TYPES VALUES (?, ?, ?, ?)",
-                    [name.schema, name.name, column, text],
-                )
+            self._run(
+                f"INSERT INTO {quote(name.database)}._ENGINE.COLUMN_TYPES VALUES (?, ?, ?, ?)",
+                [name.schema, name.name, column, text],
+            )
 
     def forget_columns(self, name: ObjectName) -> None:
         self._run(
@@ -188,7 +184,4 @@ class Catalog:
         found = self._run(
             f"SELECT SCHEMA_NAME, OBJECT_NAME, DOMAIN, TAG, VALUE FROM {quote(database)}._ENGINE.TAG_REFERENCES"
         )
-        return [
-            (ObjectName(database, schema, name), domain, tag, value)
-            for schema, name, domain, tag, value in found
-        ]
+        return [(ObjectName(database, schema, name), domain, tag, value) for schema, name, domain, tag, value in found]

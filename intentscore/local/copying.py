@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,8 +97,6 @@ def _location_of(session: Session, query: str) -> Location:
 
 
 def _files(load: Load) -> list[Path]:
-    import re
-
     names = load.options.get("FILES")
     found = [load.location.below(f"{load.location.path}/{n}") for n in names] if names else load.location.files()
     pattern = load.options.get("PATTERN")
@@ -150,7 +151,8 @@ def staged_column(cell: Expr, fields: dict[str, Any]) -> Expr:
             node.replace(_parquet_column(path[1].name, fields))
     for parameter in list(holder.find_all(exp.Parameter)):
         parameter.replace(exp.column(f"column{int(parameter.name) - 1}", quoted=True))
-    return holder.this.pop()
+    found: Expr = holder.this.pop()
+    return found
 
 
 def _parquet_column(name: str, fields: dict[str, Any]) -> Expr:
@@ -178,7 +180,7 @@ def reader(kind: dict[str, Any], file: Path) -> str:
         case "CSV":
             return _csv_reader(kind, file)
         case "JSON":
-            return f"read_json_objects({literal(str(file))}) AS _json(\"column0\")"
+            return f'read_json_objects({literal(str(file))}) AS _json("column0")'
         case other:
             raise unsupported(f"the file format {other}")
 
@@ -206,21 +208,28 @@ def _character(text: Any) -> str:
 
 
 def _csv_columns(kind: dict[str, Any], file: Path) -> str:
-    import csv
-    import gzip
-
     opener = gzip.open if file.suffix == ".gz" else open
-    with opener(file, "rt", newline="", encoding="utf-8") as text:  # type: ignore[operator]
+    with opener(file, "rt", newline="", encoding="utf-8") as text:
         delimiter = _character(kind.get("FIELD_DELIMITER", ","))
-        width = max((len(row) for _, row in zip(range(20), csv.reader(text, delimiter=delimiter), strict=False)), default=1)
+        width = max(
+            (len(row) for _, row in zip(range(20), csv.reader(text, delimiter=delimiter), strict=False)),
+            default=1,
+        )
     return "{" + ", ".join(f"'column{i}': 'VARCHAR'" for i in range(width)) + "}"
 
 
 _REPORT = {
-    "file": types.TEXT, "status": types.TEXT, "rows_parsed": types.NUMBER, "rows_loaded": types.NUMBER,
-    "error_limit": types.NUMBER, "errors_seen": types.NUMBER, "first_error": types.TEXT, "first_error_line": types.NUMBER,
-    "first_error_character": types.NUMBER, "first_error_column_name": types.TEXT,
-}  # fmt: skip
+    "file": types.TEXT,
+    "status": types.TEXT,
+    "rows_parsed": types.NUMBER,
+    "rows_loaded": types.NUMBER,
+    "error_limit": types.NUMBER,
+    "errors_seen": types.NUMBER,
+    "first_error": types.TEXT,
+    "first_error_line": types.NUMBER,
+    "first_error_character": types.NUMBER,
+    "first_error_column_name": types.TEXT,
+}
 
 
 def _report(rows: list[list[Any]], empty: str = "") -> Result:
@@ -241,7 +250,10 @@ def infer_schema(session: Session, location: str, file_format: str | None = None
         raise SnowflakeError(f"Cannot find files in location '{location}'", 2085, "42601")
     fold = str(options.get("ignore_case", False)).lower() == "true"
     logical = str(kind.get("USE_LOGICAL_TYPE", False)).upper() == "TRUE"
-    found = [(f.name.upper() if fold else f.name, _parquet_type(f.type, logical=logical), f.nullable) for f in pq.read_schema(files[0])]
+    found = [
+        (f.name.upper() if fold else f.name, _parquet_type(f.type, logical=logical), f.nullable)
+        for f in pq.read_schema(files[0])
+    ]
     return pa.table({
         "COLUMN_NAME": [name for name, *_ in found], "TYPE": [kind for _, kind, _ in found],
         "NULLABLE": [nullable for *_, nullable in found],

@@ -66,9 +66,7 @@ def from_duckdb(error: duckdb.Error) -> SnowflakeError:
 def _from_catalog_error(detail: str) -> SnowflakeError:
     if found := re.search(r"(Table|View|Schema|Sequence) with name (\S+) does not exist", detail):
         kind = "Object" if found[1] in ("Table", "View") else found[1]
-        return SnowflakeError(
-            f"{COMPILATION}{kind} '{found[2]}' does not exist or not authorized.", 2003, "42S02"
-        )
+        return SnowflakeError(f"{COMPILATION}{kind} '{found[2]}' does not exist or not authorized.", 2003, "42S02")
     if found := re.search(r"with name \"?([^\"\s]+)\"? already exists", detail):
         return already_exists(found[1])
     if found := re.search(
@@ -89,9 +87,7 @@ def _from_binder_error(detail: str) -> SnowflakeError:
         )
     if "Ambiguous reference" in detail:
         name = re.search(r"\"([^\"]+)\"", detail)
-        return SnowflakeError(
-            f"{COMPILATION}ambiguous column name '{name[1] if name else ''}'", 2028, "42601"
-        )
+        return SnowflakeError(f"{COMPILATION}ambiguous column name '{name[1] if name else ''}'", 2028, "42601")
     return SnowflakeError(f"{COMPILATION}{detail}", 2043, "42601")
 
 

@@ -34,7 +34,13 @@ _ARROW = {
     "DOUBLE": pa.float64(), "FLOAT": pa.float64(), "BOOL": pa.bool_(), "STRING": pa.string(), "BYTES": pa.binary(),
     **{f"{sign}INT{bits}": pa.int64() for sign in ("", "U") for bits in (8, 16, 32, 64)},
 }  # fmt: skip
-_DUCKDB = {pa.float64(): "DOUBLE", pa.bool_(): "BOOLEAN", pa.string(): "VARCHAR", pa.int64(): "BIGINT", pa.binary(): "BLOB"}
+_DUCKDB = {
+    pa.float64(): "DOUBLE",
+    pa.bool_(): "BOOLEAN",
+    pa.string(): "VARCHAR",
+    pa.int64(): "BIGINT",
+    pa.binary(): "BLOB",
+}
 
 
 @dataclass(frozen=True)
@@ -151,13 +157,19 @@ def _answers(method: Method, handler: Callable[..., Any], batch: pa.RecordBatch)
             answered = handler(frame)
     except Exception as error:
         raise SnowflakeError(
-            f"Python Interpreter Error:\n{type(error).__name__}: {error} in function {method.handler}", 100357, "P0000"
+            f"Python Interpreter Error:\n{type(error).__name__}: {error} in function {method.handler}",
+            100357,
+            "P0000",
         ) from error
     if isinstance(answered, list):
         answered = {name: [row[name] for row in answered] for name, _ in method.outputs}
     elif isinstance(answered, pd.Series):
         answered = {method.outputs[0][0]: answered}
-    columns = list(answered.values()) if isinstance(answered, dict) else [answered.iloc[:, i] for i in range(answered.shape[1])]
+    columns = (
+        list(answered.values())
+        if isinstance(answered, dict)
+        else [answered.iloc[:, i] for i in range(answered.shape[1])]
+    )
     arrays = [pa.array(c, type=kind, from_pandas=True) for c, (_, kind) in zip(columns, method.outputs, strict=True)]
     return pa.Table.from_arrays(arrays, names=[name for name, _ in method.outputs])
 
@@ -173,7 +185,9 @@ def model_calls(root: Expr, preparation: Preparation) -> Expr:
         if select is None:
             raise unsupported("a model call outside of a SELECT")
         in_from = call.find_ancestor(exp.TableFromRows)
-        replaced = _beside_table(select, in_from, call, preparation) if in_from else _in_select_list(select, preparation)
+        replaced = (
+            _beside_table(select, in_from, call, preparation) if in_from else _in_select_list(select, preparation)
+        )
         if select is root:
             root = replaced
         elif replaced is not select:
@@ -223,7 +237,11 @@ def _described(method: Method) -> exp.DataType:
 
 
 def _over(
-    select: exp.Select, rows: pa.Table, answers: dict[str, Any], marks: dict[str, int], preparation: Preparation
+    select: exp.Select,
+    rows: pa.Table,
+    answers: dict[str, Any],
+    marks: dict[str, int],
+    preparation: Preparation,
 ) -> exp.Select:
     """The select list again, over the computed rows and the answers beside them."""
     names = rows.column_names

@@ -81,7 +81,8 @@ def columns(session: Session, database: str) -> str:
         CASE WHEN data_type = 'VARCHAR' THEN 16777216 END AS "CHARACTER_MAXIMUM_LENGTH",
         CASE WHEN data_type LIKE '%INT%' THEN 38 WHEN data_type LIKE 'DECIMAL%' THEN numeric_precision END
             AS "NUMERIC_PRECISION",
-        CASE WHEN data_type LIKE '%INT%' THEN 0 WHEN data_type LIKE 'DECIMAL%' THEN numeric_scale END AS "NUMERIC_SCALE",
+        CASE WHEN data_type LIKE '%INT%' THEN 0 WHEN data_type LIKE 'DECIMAL%' THEN numeric_scale END
+            AS "NUMERIC_SCALE",
         comment AS "COMMENT"
     FROM duckdb_columns() WHERE database_name = {literal(database)} AND {hidden("schema_name")}"""
 
@@ -99,5 +100,6 @@ def packages(session: Session, database: str) -> str:
     found = sorted({(d.metadata["Name"].lower(), d.version) for d in metadata.distributions()})
     rows = ", ".join(f"({literal(name)}, {literal(version)})" for name, version in found)
     runtimes = ", ".join(f"({literal(runtime)})" for runtime in RUNTIMES)
-    return f"""SELECT P.NAME AS "PACKAGE_NAME", P.VERSION AS "VERSION", 'python' AS "LANGUAGE", R.RUNTIME AS "RUNTIME_VERSION"
+    return f"""SELECT P.NAME AS "PACKAGE_NAME", P.VERSION AS "VERSION", 'python' AS "LANGUAGE",
+            R.RUNTIME AS "RUNTIME_VERSION"
         FROM (VALUES {rows}) AS P(NAME, VERSION), (VALUES {runtimes}) AS R(RUNTIME)"""

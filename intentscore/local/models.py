@@ -54,7 +54,9 @@ def version_name(entry: Entry, given: str) -> str:
             return str(next(reversed(versions)))
         case _:
             raise SnowflakeError(
-                f"SQL compilation error:\nVersion '{given}' does not exist in model '{entry.name}'.", 2003, "02000"
+                f"SQL compilation error:\nVersion '{given}' does not exist in model '{entry.name}'.",
+                2003,
+                "02000",
             )
 
 
@@ -245,7 +247,12 @@ def show_models(session: Session, head: Statement) -> Result:
 def _all_aliases(entry: Entry) -> dict[str, str]:
     versions = entry.details["versions"]
     own = {alias: name for name, version in versions.items() for alias in version["aliases"]}
-    return {"DEFAULT": entry.details["default"], "FIRST": next(iter(versions)), "LAST": next(reversed(versions)), **own}
+    return {
+        "DEFAULT": entry.details["default"],
+        "FIRST": next(iter(versions)),
+        "LAST": next(reversed(versions)),
+        **own,
+    }
 
 
 @statement("SHOW VERSIONS")
@@ -256,9 +263,28 @@ def show_versions(session: Session, head: Statement) -> Result:
     scanner.accept("MODEL")
     entry = model(session, scanner.name())
     scanner.end()
-    columns = {"created_on": types.TIMESTAMP_LTZ, **dict.fromkeys(
-        ("name", "aliases", "comment", "database_name", "schema_name", "model_name", "is_default_version", "functions",
-         "metadata", "user_data", "model_attributes", "model_spec", "runnable_in", "inference_services"), types.TEXT)}  # fmt: skip
+    columns = {
+        "created_on": types.TIMESTAMP_LTZ,
+        **dict.fromkeys(
+            (
+                "name",
+                "aliases",
+                "comment",
+                "database_name",
+                "schema_name",
+                "model_name",
+                "is_default_version",
+                "functions",
+                "metadata",
+                "user_data",
+                "model_attributes",
+                "model_spec",
+                "runnable_in",
+                "inference_services",
+            ),
+            types.TEXT,
+        ),
+    }
     return results.rows(
         columns,
         [
@@ -273,14 +299,32 @@ def _version_row(session: Session, entry: Entry, name: str, version: dict[str, A
     folder = session.engine.folder("models", version["folder"])
     spec_text = (folder / "model" / "model.yaml").read_text() if (folder / "model" / "model.yaml").exists() else ""
     spec = yaml.safe_load(spec_text) or {} if spec_text else {}
-    aliases = [*version["aliases"], *(a for a, v in _all_aliases(entry).items() if v == name and a in SYSTEM_ALIASES)]
-    attributes = {"framework": spec.get("model_type"), "task": spec.get("task"), "client": "snowflake-ml-python"}
+    aliases = [
+        *version["aliases"],
+        *(a for a, v in _all_aliases(entry).items() if v == name and a in SYSTEM_ALIASES),
+    ]
+    attributes = {
+        "framework": spec.get("model_type"),
+        "task": spec.get("task"),
+        "client": "snowflake-ml-python",
+    }
     return [
-        datetime.fromisoformat(version["created_on"]), name, json.dumps(aliases), version["comment"], entry.name.database,
-        entry.name.schema, entry.name.name, str(name == entry.details["default"]).lower(),
-        json.dumps(version["functions"]), version["metadata"], json.dumps(version["user_data"]), json.dumps(attributes),
-        spec_text, json.dumps(version["platforms"]), "[]",
-    ]  # fmt: skip
+        datetime.fromisoformat(version["created_on"]),
+        name,
+        json.dumps(aliases),
+        version["comment"],
+        entry.name.database,
+        entry.name.schema,
+        entry.name.name,
+        str(name == entry.details["default"]).lower(),
+        json.dumps(version["functions"]),
+        version["metadata"],
+        json.dumps(version["user_data"]),
+        json.dumps(attributes),
+        spec_text,
+        json.dumps(version["platforms"]),
+        "[]",
+    ]
 
 
 @statement("SHOW FUNCTIONS IN MODEL")
@@ -290,7 +334,10 @@ def show_functions_in_model(session: Session, head: Statement) -> Result:
     version = version_name(entry, scanner.identifier() if scanner.accept("VERSION") else "DEFAULT")
     scanner.end()
     stored = entry.details["versions"][version]
-    columns = {"created_on": types.TIMESTAMP_LTZ, **dict.fromkeys(("name", "return_type", "arguments"), types.TEXT)}
+    columns = {
+        "created_on": types.TIMESTAMP_LTZ,
+        **dict.fromkeys(("name", "return_type", "arguments"), types.TEXT),
+    }
     methods = manifest(session.engine.folder("models", stored["folder"]))["methods"]
     created = datetime.fromisoformat(stored["created_on"])
     return results.rows(columns, [[created, m["name"], _return_type(m), _signature(m)] for m in methods])

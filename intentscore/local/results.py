@@ -47,9 +47,7 @@ class Result:
 def rows(columns: dict[str, ColumnType], data: Iterable[Sequence[Any]], statement_type: int = 0) -> Result:
     """A result from Python rows, for the answers the engine makes up itself."""
     listed = list(data)
-    arrays = [
-        pa.array([row[i] for row in listed], _ARROW[column.wire]) for i, column in enumerate(columns.values())
-    ]
+    arrays = [pa.array([row[i] for row in listed], _ARROW[column.wire]) for i, column in enumerate(columns.values())]
     return Result(pa.Table.from_arrays(arrays, names=list(columns)), list(columns.values()), statement_type)
 
 
@@ -105,9 +103,7 @@ def _encoded(array: pa.Array, column: ColumnType) -> pa.Array:
     if pa.types.is_null(kind):
         return array.cast(_ARROW.get(column.wire, pa.string()))
     if pa.types.is_nested(kind):
-        return pa.array(
-            [None if v is None else json.dumps(v, default=str) for v in array.to_pylist()], pa.string()
-        )
+        return pa.array([None if v is None else json.dumps(v, default=str) for v in array.to_pylist()], pa.string())
     if pa.types.is_timestamp(kind):
         return _timestamp_struct(array, with_zone=column.wire == "timestamp_tz")
     if pa.types.is_time(kind):
@@ -204,7 +200,7 @@ class ResultStore:
 
 
 def _fits_inline(result: Result) -> bool:
-    return result.table.num_rows <= INLINE_ROWS
+    return bool(result.table.num_rows <= INLINE_ROWS)
 
 
 def answer(query_id: str, kept: Kept, chunk_url: str, token: str) -> dict[str, Any]:

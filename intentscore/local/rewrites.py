@@ -52,7 +52,7 @@ def macro(name: str, *arguments: Expr) -> exp.Anonymous:
     return exp.Anonymous(this=f"memory.main.{name}" if name.startswith("sf_") else name, expressions=list(arguments))
 
 
-def cast(this: Expr, to: exp.DataType.Type) -> exp.Cast:
+def cast(this: Expr, to: exp.DType) -> exp.Cast:
     return exp.Cast(this=this, to=exp.DataType(this=to))
 
 
@@ -72,10 +72,9 @@ def name_columns(root: Expr) -> Expr:
     """Give an unnamed expression of a select list the name Snowflake gives it: its own text."""
     for select in root.find_all(exp.Select):
         for projection in select.expressions:
-            inner = projection.unalias()
-            if inner is projection and not isinstance(projection, (exp.Column, exp.Star, exp.Dot, exp.Parameter)):
-                if not projection.is_star:
-                    projection.replace(exp.alias_(projection.copy(), _text(projection), quoted=True))
+            named = isinstance(projection, (exp.Alias, exp.Column, exp.Dot, exp.Parameter)) or projection.is_star
+            if not named:
+                projection.replace(exp.alias_(projection.copy(), _text(projection), quoted=True))
     return root
 
 

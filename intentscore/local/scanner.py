@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlglot.dialects.snowflake import Snowflake
 from sqlglot.errors import TokenError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from intentscore.local import names
 from intentscore.local.errors import syntax_error
@@ -18,7 +18,7 @@ MODIFIERS = {"SCOPED", "TEMP", "TEMPORARY", "TRANSIENT", "LOCAL", "GLOBAL", "VOL
 
 
 class _Tokenizer(Snowflake.Tokenizer):
-    COMMANDS: set[TokenType] = set()  # CALL, EXECUTE and their like are tokens here, not one opaque string
+    COMMANDS: ClassVar[set[TokenType]] = set()  # CALL, EXECUTE and their like are tokens here, not one opaque string
 
 
 def tokenize(text: str) -> list[Token]:

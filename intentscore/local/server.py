@@ -173,11 +173,15 @@ class Server:
         kept = session.results.keep(query_id, result)
         data = results.answer(query_id, kept, f"{base}/results", session.token)
         return succeeded(
-            data | {
-                "parameters": _parameters(session), "finalDatabaseName": session.database,
-                "finalSchemaName": session.schema, "finalWarehouseName": session.warehouse, "finalRoleName": session.role,
+            data
+            | {
+                "parameters": _parameters(session),
+                "finalDatabaseName": session.database,
+                "finalSchemaName": session.schema,
+                "finalWarehouseName": session.warehouse,
+                "finalRoleName": session.role,
             }
-        )  # fmt: skip
+        )
 
     @with_session
     async def result(self, request: Request, session: Session) -> Response:

@@ -41,7 +41,7 @@ class Listing:
         return [self.database] if self.database else session.engine.databases()
 
     def entries(self, session: Session, kind: str) -> list[Entry]:
-        found = [e for d in self.databases(session) for e in session.catalog.list(kind, d, self.schema)]
+        found = [e for d in self.databases(session) for e in session.catalog.entries(kind, d, self.schema)]
         return [e for e in found if self.wants(e.name.name)][: self.limit]
 
 
@@ -104,10 +104,46 @@ def show_tables(session: Session, head: Statement) -> Result:
     rows = []
     for name, comment, size in _relations(session, listing, "duckdb_tables()", "table_name"):
         dynamic = "Y" if session.catalog.get("DYNAMIC TABLE", name) else "N"
-        rows.append([EPOCH, name.name, name.database, name.schema, "TABLE", comment, "", OWNER, "1", "ROLE", dynamic, size, 0])
+        rows.append(
+            [
+                EPOCH,
+                name.name,
+                name.database,
+                name.schema,
+                "TABLE",
+                comment,
+                "",
+                OWNER,
+                "1",
+                "ROLE",
+                dynamic,
+                size,
+                0,
+            ]
+        )
     for name in session.temporary_tables:
-        if listing.database in (None, name.database) and listing.schema in (None, name.schema) and listing.wants(name.name):
-            rows.append([EPOCH, name.name, name.database, name.schema, "TEMPORARY", "", "", OWNER, "1", "ROLE", "N", None, None])
+        if (
+            listing.database in (None, name.database)
+            and listing.schema in (None, name.schema)
+            and listing.wants(name.name)
+        ):
+            rows.append(
+                [
+                    EPOCH,
+                    name.name,
+                    name.database,
+                    name.schema,
+                    "TEMPORARY",
+                    "",
+                    "",
+                    OWNER,
+                    "1",
+                    "ROLE",
+                    "N",
+                    None,
+                    None,
+                ]
+            )
     columns = _columns(
         "name", "database_name", "schema_name", "kind", "comment", "cluster_by", "owner", "retention_time",
         "owner_role_type", "is_dynamic", rows=NUMBER, bytes=NUMBER,
@@ -174,7 +210,19 @@ def show_databases(session: Session, head: Statement) -> Result:
     return results.rows(
         columns,
         [
-            [EPOCH, name, "N", "Y" if name == session.database else "N", "", OWNER, "", "", "1", "STANDARD", "ROLE"]
+            [
+                EPOCH,
+                name,
+                "N",
+                "Y" if name == session.database else "N",
+                "",
+                OWNER,
+                "",
+                "",
+                "1",
+                "STANDARD",
+                "ROLE",
+            ]
             for name in session.engine.databases()
             if listing.wants(name)
         ],
@@ -210,7 +258,14 @@ def show_nothing(session: Session, head: Statement) -> Result:
 # ---------------------------------------------------------------------------- describe
 
 
-@statement("DESCRIBE TABLE", "DESC TABLE", "DESCRIBE VIEW", "DESC VIEW", "DESCRIBE DYNAMIC TABLE", "DESC DYNAMIC TABLE")
+@statement(
+    "DESCRIBE TABLE",
+    "DESC TABLE",
+    "DESCRIBE VIEW",
+    "DESC VIEW",
+    "DESCRIBE DYNAMIC TABLE",
+    "DESC DYNAMIC TABLE",
+)
 def describe_table(session: Session, head: Statement) -> Result:
     name = session.resolve(head.scanner.name())
     head.scanner.accept("TYPE", "=", "COLUMNS")
@@ -218,9 +273,19 @@ def describe_table(session: Session, head: Statement) -> Result:
     if not session.table_exists(name):
         raise does_not_exist("Table", str(name))
     columns = {
-        "name": TEXT, "type": TEXT, "kind": TEXT, "null?": TEXT, "default": TEXT, "primary key": TEXT, "unique key": TEXT,
-        "check": TEXT, "expression": TEXT, "comment": TEXT, "policy name": TEXT, "privacy domain": TEXT,
-    }  # fmt: skip
+        "name": TEXT,
+        "type": TEXT,
+        "kind": TEXT,
+        "null?": TEXT,
+        "default": TEXT,
+        "primary key": TEXT,
+        "unique key": TEXT,
+        "check": TEXT,
+        "expression": TEXT,
+        "comment": TEXT,
+        "policy name": TEXT,
+        "privacy domain": TEXT,
+    }
     return results.rows(
         columns,
         [
@@ -260,5 +325,3 @@ def table_columns(session: Session, name: ObjectName) -> list[TableColumn]:
         )
         for column, kind, nullable, default, comment in found
     ]
-
-

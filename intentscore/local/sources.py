@@ -120,8 +120,7 @@ def _resolved(node: exp.Table, preparation: Preparation) -> Expr:
     name = session.resolve([part.name for part in node.parts])
     if name.schema == "INFORMATION_SCHEMA":
         view = information_schema.view(session, name)
-        subquery = exp.Subquery(this=view, alias=node.args.get("alias") or exp.TableAlias(this=_quoted(name.name)))
-        return subquery
+        return exp.Subquery(this=view, alias=node.args.get("alias") or exp.TableAlias(this=_quoted(name.name)))
     temporary = session.temporary_tables.get(name)
     if temporary is None:
         node.set("catalog", _quoted(name.database))
@@ -164,5 +163,3 @@ def distinct_names(table: pa.Table) -> pa.Table:
         seen[column] = seen.get(column, 0) + 1
         renamed.append(column if seen[column] == 1 else f"{column}_{seen[column]}")
     return table.rename_columns(renamed)
-
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,8 @@ import pyarrow as pa
 from fakesnow.statement_type import DELETE, INSERT, MERGE, SELECT, UPDATE
 from sqlglot import Expr, exp
 from sqlglot.dialects.dialect import Dialect
-from sqlglot.tokens import Token
 from sqlglot.errors import ParseError, SqlglotError, UnsupportedError
+from sqlglot.tokenizer_core import Token
 
 from intentscore.local import context_functions, results, rewrites, sources, types
 from intentscore.local.errors import SnowflakeError, syntax_error, unsupported
@@ -62,7 +62,7 @@ def _first_error(error: ParseError) -> str:
 def bind(root: Expr, bindings: Sequence[Any]) -> Expr:
     """Bound values as literals, `?` and `:1` alike."""
     waiting = iter(bindings)
-    for node in [n for n in root.find_all(exp.Placeholder, bfs=False)]:
+    for node in list(root.find_all(exp.Placeholder, bfs=False)):
         if node.name.isdigit():
             value = bindings[int(node.name) - 1]
         else:
@@ -118,7 +118,7 @@ class Preparation(contextlib.ExitStack):
 
 def generate(root: Expr) -> str:
     try:
-        return DUCKDB.generate(root, unsupported_level=None)
+        return DUCKDB.generate(root)
     except (UnsupportedError, SqlglotError) as error:
         raise unsupported(str(error)) from None
 
@@ -209,7 +209,7 @@ def _action(when: exp.When) -> str:
     return {exp.Insert: "INSERT", exp.Update: "UPDATE"}.get(type(then), "DELETE")
 
 
-_DML: dict[type[Expr], Any] = {
+_DML: dict[type[Expr], Callable[..., Result]] = {
     exp.Insert: _insert, exp.Update: _update, exp.Delete: _delete, exp.Merge: _merge, exp.TruncateTable: _truncate,
 }  # fmt: skip
 
@@ -245,5 +245,3 @@ def _row_by_row(session: Session, text: str, columns: list[list[Any]]) -> Result
     for row in zip(*columns, strict=True):
         total += sum(int(c[0].as_py() or 0) for c in session.execute(text, row).table.columns)
     return results.counts(INSERT, rows_inserted=total)
-
-

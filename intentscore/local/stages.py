@@ -62,7 +62,7 @@ class Location:
             if not target.parent.is_dir():
                 return []
             matching = [p for p in target.parent.iterdir() if p.name.startswith(target.name)]
-            found = iter([q for p in matching for q in ([p] if p.is_file() else p.rglob("*"))])
+            found = (q for p in matching for q in ([p] if p.is_file() else p.rglob("*")))
         return sorted(path for path in found if path.is_file())
 
     def relative(self, file: Path) -> str:
@@ -163,17 +163,51 @@ def drop_stage(session: Session, head: Statement) -> Result:
 @statement("SHOW STAGES")
 def show_stages(session: Session, head: Statement) -> Result:
     listing = read_listing(session, head.scanner)
-    columns = {"created_on": types.TIMESTAMP_LTZ, **dict.fromkeys(
-        ("name", "database_name", "schema_name", "url", "has_credentials", "has_encryption_key", "owner", "comment",
-         "region", "type", "cloud", "storage_integration", "owner_role_type", "directory_enabled"), types.TEXT)}  # fmt: skip
+    columns = {
+        "created_on": types.TIMESTAMP_LTZ,
+        **dict.fromkeys(
+            (
+                "name",
+                "database_name",
+                "schema_name",
+                "url",
+                "has_credentials",
+                "has_encryption_key",
+                "owner",
+                "comment",
+                "region",
+                "type",
+                "cloud",
+                "storage_integration",
+                "owner_role_type",
+                "directory_enabled",
+            ),
+            types.TEXT,
+        ),
+    }
     return results.rows(
         columns,
         [
-            [e.created_on, e.name.name, e.name.database, e.name.schema, "", "N", "N", OWNER, e.comment, None,
-             "INTERNAL TEMPORARY" if session.catalog.is_temporary(STAGE, e.name) else "INTERNAL", None, None, "ROLE", "N"]
+            [
+                e.created_on,
+                e.name.name,
+                e.name.database,
+                e.name.schema,
+                "",
+                "N",
+                "N",
+                OWNER,
+                e.comment,
+                None,
+                "INTERNAL TEMPORARY" if session.catalog.is_temporary(STAGE, e.name) else "INTERNAL",
+                None,
+                None,
+                "ROLE",
+                "N",
+            ]
             for e in listing.entries(session, STAGE)
         ],
-    )  # fmt: skip
+    )
 
 
 @statement("CREATE FILE FORMAT", effect=Effect.DEFINE)
@@ -216,7 +250,7 @@ def file_format(session: Session, given: Any) -> dict[str, Any]:
 # ---------------------------------------------------------------------------- PUT, GET, LIST, REMOVE
 
 
-def _transfer(command: str, location: Location, sources: list[str], **more: Any) -> Result:
+def _transfer(command: str, location: Path, sources: list[str], **more: Any) -> Result:
     """The answer on which the connector itself copies the files: `LOCAL_FS` is a folder it can reach."""
     info = {"locationType": "LOCAL_FS", "location": str(location), "creds": {}}
     data = {"stageInfo": info, "src_locations": sources, "command": command, **more}
@@ -237,10 +271,14 @@ def put(session: Session, head: Statement) -> Result:
         raise SnowflakeError("SQL compilation error:\na model version cannot be written to.", 2076, "42601")
     target = _made(where.target)
     return _transfer(
-        "UPLOAD", target, [source], parallel=options.get("PARALLEL", 4), autoCompress=options.get("AUTO_COMPRESS", True),
+        "UPLOAD",
+        target,
+        [source],
+        parallel=options.get("PARALLEL", 4),
+        autoCompress=options.get("AUTO_COMPRESS", True),
         sourceCompression=str(options.get("SOURCE_COMPRESSION", "auto_detect")).lower(),
         overwrite=options.get("OVERWRITE", False),
-    )  # fmt: skip
+    )
 
 
 @statement("GET", effect=Effect.CONTROL)
@@ -288,5 +326,3 @@ def remove(session: Session, head: Statement) -> Result:
         rows.append([f"{where.label}/{where.relative(file)}", "removed"])
         file.unlink()
     return results.rows({"name": types.TEXT, "result": types.TEXT}, rows)
-
-

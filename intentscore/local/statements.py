@@ -95,9 +95,7 @@ def find(head: Statement) -> Entry | None:
 
 def describe(head: Statement) -> str:
     """The statement's name in an error."""
-    return (
-        " ".join(word for word in head.words[:3] if word.replace("_", "").isalpha()) or head.scanner.text[:40]
-    )
+    return " ".join(word for word in head.words[:3] if word.replace("_", "").isalpha()) or head.scanner.text[:40]
 
 
 Values = dict[str, Any]

@@ -114,7 +114,7 @@ def object_name(session: Session, table: Expr) -> ObjectName:
     if isinstance(table.this, (exp.Anonymous, exp.DynamicIdentifier)):  # IDENTIFIER('…')
         inner = table.this.expressions[0] if isinstance(table.this, exp.Anonymous) else table.this.this
         return session.resolve(names.split(inner.name))
-    return session.resolve([part.name if part.quoted else part.name.upper() for part in table.parts])
+    return session.resolve([fold(part.sql(dialect="snowflake")) for part in table.parts])
 
 
 @statement("CREATE TABLE", effect=Effect.DEFINE)

@@ -60,13 +60,20 @@ def _tag(session: Session, parts: list[str]) -> Any:
 @statement("ALTER TAG", effect=Effect.DEFINE)
 def alter_tag(session: Session, head: Statement) -> Result:
     scanner = head.scanner
-    if head.if_exists() and session.catalog.get(TAG, session.resolve(Scanner(scanner.text, (), scanner.tokens[scanner.at :]).name())) is None:
+    if (
+        head.if_exists()
+        and session.catalog.get(TAG, session.resolve(Scanner(scanner.text, (), scanner.tokens[scanner.at :]).name()))
+        is None
+    ):
         return results.done()
     entry = _tag(session, scanner.name())
     if scanner.accept("SET", "COMMENT", "="):
         entry.comment = scanner.string()
     elif scanner.accept("ADD"):
-        entry.details["allowed_values"] = [*(entry.details["allowed_values"] or []), *(_allowed_values(scanner) or [])]
+        entry.details["allowed_values"] = [
+            *(entry.details["allowed_values"] or []),
+            *(_allowed_values(scanner) or []),
+        ]
     elif scanner.accept("DROP"):
         dropped = _allowed_values(scanner) or []
         entry.details["allowed_values"] = [v for v in entry.details["allowed_values"] or [] if v not in dropped]
@@ -103,7 +110,7 @@ def show_tags(session: Session, head: Statement) -> Result:
 
 
 def _entries(session: Session, listing: Listing) -> list[Any]:
-    return [e for e in listing.entries(session, TAG)]
+    return listing.entries(session, TAG)
 
 
 # ---------------------------------------------------------------------------- tags on objects
@@ -152,7 +159,19 @@ def _reference_table(references: Any) -> pa.Table:
     rows = []
     for name, domain, tag, value in references:
         tag_database, tag_schema, tag_name = split(tag)
-        rows.append([tag_database, tag_schema, tag_name, value, "TABLE", name.database, name.schema, name.name, domain])
+        rows.append(
+            [
+                tag_database,
+                tag_schema,
+                tag_name,
+                value,
+                "TABLE",
+                name.database,
+                name.schema,
+                name.name,
+                domain,
+            ]
+        )
     names = ["TAG_DATABASE", "TAG_SCHEMA", "TAG_NAME", "TAG_VALUE", "LEVEL", "OBJECT_DATABASE", "OBJECT_SCHEMA",
              "OBJECT_NAME", "DOMAIN"]  # fmt: skip
     return pa.table({column: pa.array([row[i] for row in rows], pa.string()) for i, column in enumerate(names)})

@@ -87,7 +87,8 @@ def from_declared(text: str) -> ColumnType:
     numbers = [int(n) for n in re.findall(r"\d+", text)]
     match name:
         case "NUMBER" | "DECIMAL" | "NUMERIC":
-            return ColumnType("fixed", *(numbers + [0] if len(numbers) == 1 else numbers or [38, 0]))
+            precision, scale = ([*numbers, 0] if numbers else [38, 0])[:2]
+            return ColumnType("fixed", precision, scale)
         case "VARCHAR" | "STRING" | "TEXT" | "CHAR" | "CHARACTER" | "NVARCHAR":
             default = 1 if name in ("CHAR", "CHARACTER") else MAX_TEXT
             return replace(TEXT, length=numbers[0] if numbers else default)

@@ -25,9 +25,19 @@ if TYPE_CHECKING:
 VIEW = "VIEW"
 DYNAMIC = "DYNAMIC TABLE"
 OPTIONS: dict[str, type] = dict.fromkeys(
-    ("COMMENT", "TARGET_LAG", "WAREHOUSE", "REFRESH_MODE", "INITIALIZE", "CHANGE_TRACKING", "DATA_RETENTION_TIME_IN_DAYS",
-     "INITIALIZATION_WAREHOUSE", "SCHEDULER"), str,
-)  # fmt: skip
+    (
+        "COMMENT",
+        "TARGET_LAG",
+        "WAREHOUSE",
+        "REFRESH_MODE",
+        "INITIALIZE",
+        "CHANGE_TRACKING",
+        "DATA_RETENTION_TIME_IN_DAYS",
+        "INITIALIZATION_WAREHOUSE",
+        "SCHEDULER",
+    ),
+    str,
+)
 
 
 @dataclass
@@ -300,8 +310,30 @@ def show_dynamic_tables(session: Session, head: Statement) -> Result:
         d = entry.details
         size = session.fetch(f"SELECT count(*) FROM {entry.name.duckdb}")[0][0]
         rows.append(
-            [entry.created_on, entry.name.name, entry.name.database, entry.name.schema, d["cluster_by"], OWNER,
-             d["target_lag"], d["refresh_mode"], None, d["warehouse"], None, entry.comment, d["text"], "OFF", d["state"],
-             None, "false", "false", "false", d["refreshed"], "ROLE", size, 0]
-        )  # fmt: skip
+            [
+                entry.created_on,
+                entry.name.name,
+                entry.name.database,
+                entry.name.schema,
+                d["cluster_by"],
+                OWNER,
+                d["target_lag"],
+                d["refresh_mode"],
+                None,
+                d["warehouse"],
+                None,
+                entry.comment,
+                d["text"],
+                "OFF",
+                d["state"],
+                None,
+                "false",
+                "false",
+                "false",
+                d["refreshed"],
+                "ROLE",
+                size,
+                0,
+            ]
+        )
     return results.rows(columns, rows)

@@ -153,9 +153,7 @@ class _Ranked:
 def _checked(y: Labels, p: Scores) -> tuple[Labels, Scores]:
     y, p = np.asarray(y, dtype=np.bool_), np.asarray(p, dtype=np.float64)
     if y.ndim != 1 or y.shape != p.shape or not len(y):
-        raise ValueError(
-            f"outcomes {y.shape} and scores {p.shape} must be two equally long, non-empty vectors"
-        )
+        raise ValueError(f"outcomes {y.shape} and scores {p.shape} must be two equally long, non-empty vectors")
     if not ((p >= 0) & (p <= 1)).all():
         raise ValueError("a score is not a probability between 0 and 1")
     return y, p

@@ -101,9 +101,7 @@ def run_ids(runs: Path) -> tuple[str, ...]:
     """Finished runs, oldest first; empty when there is no such folder."""
     if not runs.is_dir():
         return ()
-    return tuple(
-        sorted(entry.name for entry in runs.iterdir() if RUN_ID.fullmatch(entry.name) and entry.is_dir())
-    )
+    return tuple(sorted(entry.name for entry in runs.iterdir() if RUN_ID.fullmatch(entry.name) and entry.is_dir()))
 
 
 def latest_run(runs: Path) -> RunFolder:

@@ -93,9 +93,7 @@ class TrainedModel:
         }
 
 
-def fit(
-    matrix: pd.DataFrame, label: NDArray[np.bool_], dates: pd.Series[Any], config: TrainConfig
-) -> TrainedModel:
+def fit(matrix: pd.DataFrame, label: NDArray[np.bool_], dates: pd.Series[Any], config: TrainConfig) -> TrainedModel:
     """Train on all but the last `config.holdout_months`, and measure on those.
 
     `matrix`: float64 (n, f), columns named after the features, NaN = missing, categorical ones holding
@@ -152,9 +150,7 @@ def _checked(
     if bought.dtype != np.bool_:
         raise ValueError(f"outcomes must be bool, not {bought.dtype}")
     if not len(inputs) == len(bought) == len(dates):
-        raise ValueError(
-            f"{len(inputs)} rows of features, {len(bought)} outcomes and {len(dates)} dates differ"
-        )
+        raise ValueError(f"{len(inputs)} rows of features, {len(bought)} outcomes and {len(dates)} dates differ")
     infinite = np.isinf(inputs.to_numpy()).any(axis=0)
     if infinite.any():
         raise DataError(f"feature {inputs.columns[infinite][0]} has infinite values; correct its definition")
@@ -170,9 +166,7 @@ def _checked(
 def _cross_validation(bought: NDArray[np.bool_], validated: CrossValidated) -> CrossValidation:
     folds = tuple(evaluate(bought[rows], validated.scores[rows]) for _, rows in validated.folds)
     by_measure = {
-        name: [fold.as_dict()[name] for fold in folds]
-        for name in folds[0].as_dict()
-        if name not in ("n", "buyers")
+        name: [fold.as_dict()[name] for fold in folds] for name in folds[0].as_dict() if name not in ("n", "buyers")
     }
     return CrossValidation(
         pooled=evaluate(bought, validated.scores),

@@ -66,9 +66,7 @@ def register(session: Session, settings: Settings, run: str | None = None) -> Re
             )
         with snowflake_errors("register the model", wrapped=True):
             version, alias = _log_version(session, settings, folder, record)
-        return RegisterResult(
-            record.run_id, settings.model_name, version, alias, folder.run_id, record.feature_hash
-        )
+        return RegisterResult(record.run_id, settings.model_name, version, alias, folder.run_id, record.feature_hash)
 
 
 def _log_version(session: Session, settings: Settings, folder: RunFolder, record: Run) -> tuple[str, str]:
@@ -89,9 +87,7 @@ def _log_version(session: Session, settings: Settings, folder: RunFolder, record
     return name, CHALLENGER
 
 
-def _log(
-    registry: Registry, settings: Settings, folder: RunFolder, name: str, sample: pd.DataFrame
-) -> ModelVersion:
+def _log(registry: Registry, settings: Settings, folder: RunFolder, name: str, sample: pd.DataFrame) -> ModelVersion:
     from snowflake.ml.model import task
 
     # it draws a progress bar on stdout, where only results belong, and advises every caller about signatures
@@ -131,9 +127,7 @@ def _sample_input(session: Session, settings: Settings, inputs: list[str]) -> pd
 
 def _logged_metrics(folder: RunFolder) -> dict[str, Any]:
     """Figures of the held-out months, and what ties the version to its run; metadata has room for no more."""
-    figures = {
-        f"holdout_{name}": value for name, value in folder.metrics["holdout"].items() if value is not None
-    }
+    figures = {f"holdout_{name}": value for name, value in folder.metrics["holdout"].items() if value is not None}
     model = {"model_sha256": folder.metrics["model"]["sha256"], "trees": folder.metrics["model"]["trees"]}
     origin = {"run_id": folder.run_id, "feature_hash": folder.features["hash"]}
     return {**figures, **model, **origin, "data_fingerprint": folder.data["fingerprint"]}

@@ -175,9 +175,7 @@ def _no_sessions(session: Session, table: str, first: date, last: date) -> str:
     ).collect()[0]
     nearest = " and ".join(str(day) for day in (before, after) if day)
     when = f"on {first}" if first == last else f"from {first} to {last}"
-    advice = (
-        f"the nearest days with sessions: {nearest}" if nearest else "load some with `intentscore upload`"
-    )
+    advice = f"the nearest days with sessions: {nearest}" if nearest else "load some with `intentscore upload`"
     return f"no sessions {when}; {advice}"
 
 
@@ -241,12 +239,10 @@ def _staged_rows(session: Session, settings: Settings, plan: ScorePlan) -> int:
     staged, unusable, expected = session.sql(counted).collect()[0]
     if unusable:
         raise WarehouseError(
-            f"{plan.version} gave {unusable:,} scores outside 0 to 1, nothing was written; "
-            "score with another version"
+            f"{plan.version} gave {unusable:,} scores outside 0 to 1, nothing was written; score with another version"
         )
     if staged != expected:
         raise WarehouseError(
-            f"{staged:,} scores for {expected:,} sessions, nothing was written: "
-            "sessions changed meanwhile; score again"
+            f"{staged:,} scores for {expected:,} sessions, nothing was written: sessions changed meanwhile; score again"
         )
     return int(staged)

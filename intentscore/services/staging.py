@@ -54,18 +54,14 @@ def new_staging(session: Session, run_id: str) -> Staging:
     return Staging(qualified(session, stage), qualified(session, rows), qualified(session, checked))
 
 
-def fill(
-    session: Session, staging: Staging, source: SessionSource, progress: Callable[[int], None] | None
-) -> None:
+def fill(session: Session, staging: Staging, source: SessionSource, progress: Callable[[int], None] | None) -> None:
     """Put the source's batches on the stage as Parquet and copy them into `rows` as text."""
     session.sql(f"CREATE TEMPORARY STAGE {staging.stage}").collect()
     text_columns = ", ".join(f"{column.name} VARCHAR" for column in COLUMNS)
     session.sql(f"CREATE TEMPORARY TABLE {staging.rows} (FILE_ROW NUMBER(38, 0), {text_columns})").collect()
     done = 0
     for number, batch in enumerate(source.batches()):
-        session.file.put_stream(
-            _parquet(batch), f"@{staging.stage}/batch_{number:06d}.parquet", auto_compress=False
-        )
+        session.file.put_stream(_parquet(batch), f"@{staging.stage}/batch_{number:06d}.parquet", auto_compress=False)
         done += batch.num_rows
         if progress:
             progress(done)
@@ -117,8 +113,7 @@ def check_statement(staging: Staging) -> str:
     """Typed values, all reasons of a row, and the first good row of its key: later ones are duplicates."""
     values = ",\n    ".join(f"{parsed(column, _text(column))} AS {column.name}" for column in COLUMNS)
     reasons = " ||\n    ".join(
-        f"COALESCE({literal(column.name + ' ')} || {fault(column, _text(column))} || '; ', '')"
-        for column in COLUMNS
+        f"COALESCE({literal(column.name + ' ')} || {fault(column, _text(column))} || '; ', '')" for column in COLUMNS
     )
     return (
         f"CREATE TEMPORARY TABLE {staging.checked} AS\n"

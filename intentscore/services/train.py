@@ -82,14 +82,10 @@ def training_frame(session: Session, settings: Settings) -> pd.DataFrame:
     """UID, SESSION_DATE, REVENUE and the features (float64) of sessions with an outcome, by date and UID."""
     frame: pd.DataFrame = training_set(session, settings).to_pandas()
     if frame.empty:
-        raise NothingToDoError(
-            "no session has a known outcome; load some with REVENUE using `intentscore upload`"
-        )
+        raise NothingToDoError("no session has a known outcome; load some with REVENUE using `intentscore upload`")
     incomplete = int(frame[list(feature_names())].isna().any(axis=1).sum())
     if incomplete:
-        raise DataError(
-            f"{incomplete:,} sessions have no features yet; run `intentscore features` and train again"
-        )
+        raise DataError(f"{incomplete:,} sessions have no features yet; run `intentscore features` and train again")
     return frame.sort_values(["SESSION_DATE", "UID"], ignore_index=True)
 
 

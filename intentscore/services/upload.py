@@ -106,9 +106,7 @@ def _incoming(name: str) -> str:
     return "COALESCE(s.REVENUE, t.REVENUE)" if name == "REVENUE" else f"s.{name}"
 
 
-def _merge(
-    session: Session, settings: Settings, staging: staged.Staging, loaded_at: datetime
-) -> tuple[int, int]:
+def _merge(session: Session, settings: Settings, staging: staged.Staging, loaded_at: datetime) -> tuple[int, int]:
     statement = merge_statement(SESSIONS.qualified_name(session, settings), staging, loaded_at)
     with transaction(session):
         merged = session.sql(statement).collect()[0]

@@ -38,9 +38,7 @@ def registered_versions(session: Session, settings: Settings) -> tuple[Registere
     """Versions of the model, oldest first; none when there is no such model."""
     name = settings.model_name
     with snowflake_errors("look up the model"):
-        models = session.sql(
-            f"SHOW MODELS LIKE {literal(name)} IN SCHEMA {current_schema(session)}"
-        ).collect()
+        models = session.sql(f"SHOW MODELS LIKE {literal(name)} IN SCHEMA {current_schema(session)}").collect()
         if not any(row["name"] == name for row in models):
             return ()
         rows = session.sql(f"SHOW VERSIONS IN MODEL {qualified(session, name)}").collect()

@@ -95,9 +95,7 @@ def _read_object(file: Path) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise ConfigurationError(f"{file}: not valid JSON at line {error.lineno}") from None
     if not isinstance(values, dict):
-        raise ConfigurationError(
-            f"{file}: expected one JSON object with keys such as account, user, password"
-        )
+        raise ConfigurationError(f"{file}: expected one JSON object with keys such as account, user, password")
     return values
 
 
@@ -120,11 +118,7 @@ def _right_type(key: str) -> str:
 def _has_right_type(key: str, value: Any) -> bool:
     if key in BOOLEAN_KEYS:
         return isinstance(value, bool)
-    return (
-        isinstance(value, int) and not isinstance(value, bool)
-        if key in NUMBER_KEYS
-        else isinstance(value, str)
-    )
+    return isinstance(value, int) and not isinstance(value, bool) if key in NUMBER_KEYS else isinstance(value, str)
 
 
 def _from_text(key: str, text: str) -> str | bool | int:

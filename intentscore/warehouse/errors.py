@@ -9,9 +9,7 @@ from contextlib import contextmanager
 from intentscore.errors import ConfigurationError, IntentscoreError, WarehouseError
 
 CONNECTION_FAILED = 250001
-CREDENTIAL_ERRORS = frozenset(
-    {250006, 251001, 251002, 251005, 251006, 251008, 390100, 390101, 390144, 390195}
-)
+CREDENTIAL_ERRORS = frozenset({250006, 251001, 251002, 251005, 251006, 251008, 390100, 390101, 390144, 390195})
 HINTS = {
     390114: "the session has expired; run the command again",
     390201: "name an existing warehouse in the settings (`warehouse:`) or the connection",
@@ -23,9 +21,7 @@ HINTS = {
     100132: "two commands wrote the same rows at once; run the command again",
     625: "the statement was aborted by another transaction; run the command again",
 }
-REFUSED = re.compile(
-    r"incorrect username or password|jwt token is invalid|authentication|not allowed to access", re.I
-)
+REFUSED = re.compile(r"incorrect username or password|jwt token is invalid|authentication|not allowed to access", re.I)
 
 
 @contextmanager

@@ -63,9 +63,7 @@ def open_session(
 
 
 @contextmanager
-def _parameters(
-    chosen: Connection, settings: Settings, announce: Callable[[str], None]
-) -> Iterator[dict[str, Any]]:
+def _parameters(chosen: Connection, settings: Settings, announce: Callable[[str], None]) -> Iterator[dict[str, Any]]:
     if chosen.name != LOCAL:
         overlay = {"role": settings.role, "warehouse": settings.warehouse, "database": settings.database}
         yield {**chosen.parameters, **{key: value for key, value in overlay.items() if value}}
@@ -96,13 +94,9 @@ def _use_schema(session: Session, settings: Settings, chosen: Connection, wanted
             f"database {wanted} does not exist or the role may not use it; check its name and the role"
         )
     if database is None:
-        raise ConfigurationError(
-            "no database; set `database:` in configs/intentscore.yaml or in the connection"
-        )
+        raise ConfigurationError("no database; set `database:` in configs/intentscore.yaml or in the connection")
     schema = _schema_name(settings, chosen)
-    shown = session.sql(
-        f"SHOW SCHEMAS LIKE {literal(resolved(schema))} IN DATABASE {identifier(database)}"
-    ).collect()
+    shown = session.sql(f"SHOW SCHEMAS LIKE {literal(resolved(schema))} IN DATABASE {identifier(database)}").collect()
     name = f"{identifier(database)}.{identifier(schema)}"
     # looked up first: IF NOT EXISTS wants the privilege to create even when there is nothing to create
     if not any(row["name"] == resolved(schema) for row in shown):

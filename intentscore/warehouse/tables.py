@@ -253,8 +253,4 @@ def _type_faults(column: Column, text: str, value: str) -> Iterable[tuple[str, s
 
 
 def _shape(column: Column) -> str:
-    return (
-        "is not a date like 2024-11-01"
-        if column.type == DATE
-        else "is not one line of at most 256 characters"
-    )
+    return "is not a date like 2024-11-01" if column.type == DATE else "is not one line of at most 256 characters"

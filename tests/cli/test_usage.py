@@ -97,9 +97,7 @@ def test_an_error_of_ours_is_one_line_with_its_exit_code() -> None:
 
     result = run_body(body, "act")
     assert result.exit_code == 6
-    assert result.stderr == (
-        "error: no sessions on 2024-04-01; the nearest days are 2024-03-31 and 2024-05-01\n"
-    )
+    assert result.stderr == ("error: no sessions on 2024-04-01; the nearest days are 2024-03-31 and 2024-05-01\n")
 
 
 def test_refused_data_comes_with_the_table_of_what_is_wrong_on_stderr() -> None:

@@ -57,12 +57,8 @@ def test_a_batch_has_every_column_as_text_and_the_row_numbers(tmp_path: Path) ->
     assert sessions["REVENUE"].to_pylist() == ["TRUE", "TRUE"]
 
 
-@pytest.mark.parametrize(
-    "rename", [str.upper, str.lower, lambda name: name.replace("_", ""), lambda n: f" {n} "]
-)
-def test_columns_are_found_whatever_their_case_and_underscores(
-    tmp_path: Path, rename: Callable[[str], str]
-) -> None:
+@pytest.mark.parametrize("rename", [str.upper, str.lower, lambda name: name.replace("_", ""), lambda n: f" {n} "])
+def test_columns_are_found_whatever_their_case_and_underscores(tmp_path: Path, rename: Callable[[str], str]) -> None:
     renamed = write_csv(tmp_path / "a.csv", [{rename(name): value for name, value in SESSION.items()}])
     plain = write_csv(tmp_path / "b.csv", [SESSION])
     assert all_sessions(open_file(renamed)) == all_sessions(open_file(plain))
@@ -74,12 +70,8 @@ def test_snake_case_columns_and_columns_of_another_kind_are_welcome(tmp_path: Pa
     assert column(open_file(write_csv(tmp_path / "a.csv", [row])), "PRODUCT_RELATED_DURATION") == ["420.25"]
 
 
-@pytest.mark.parametrize(
-    ("encoding", "line_end"), [("utf-8", "\r\n"), ("utf-8", "\n"), ("utf-8-sig", "\r\n")]
-)
-def test_line_ends_and_a_byte_order_mark_make_no_difference(
-    tmp_path: Path, encoding: str, line_end: str
-) -> None:
+@pytest.mark.parametrize(("encoding", "line_end"), [("utf-8", "\r\n"), ("utf-8", "\n"), ("utf-8-sig", "\r\n")])
+def test_line_ends_and_a_byte_order_mark_make_no_difference(tmp_path: Path, encoding: str, line_end: str) -> None:
     rows = [session(), session(Month="Dec")]
     path = write_csv(tmp_path / "a.csv", rows, encoding=encoding, line_end=line_end)
     plain = write_csv(tmp_path / "b.csv", rows)
@@ -113,9 +105,7 @@ def test_values_are_trimmed_and_empty_ones_are_null(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [name for name in SESSION if name != "Month"])
 @pytest.mark.parametrize("value", ["abc", "NaN", "-5", "1e400", "null", "0.50"])
-def test_wrong_values_are_passed_through_for_the_warehouse_to_judge(
-    tmp_path: Path, name: str, value: str
-) -> None:
+def test_wrong_values_are_passed_through_for_the_warehouse_to_judge(tmp_path: Path, name: str, value: str) -> None:
     path = write_csv(tmp_path / "a.csv", [session(**{name: value})])
     canonical = {bare(found): found for found in RAW_COLUMNS}[bare(name)]
     assert column(open_file(path, spread_days=True), canonical) == [value]
@@ -142,9 +132,7 @@ def bare(name: str) -> str:
 def test_a_month_gets_its_short_name_and_its_date(
     tmp_path: Path, text: str, month: str | None, date: str | None, spread_days: bool
 ) -> None:
-    source = open_file(
-        write_csv(tmp_path / "a.csv", [session(Month=text)]), year=2023, spread_days=spread_days
-    )
+    source = open_file(write_csv(tmp_path / "a.csv", [session(Month=text)]), year=2023, spread_days=spread_days)
     (found,) = all_sessions(source).to_pylist()
     assert found["MONTH"] == month
     assert found["SESSION_DATE"] == date or (spread_days and date and found["SESSION_DATE"][:7] == date[:7])
@@ -303,13 +291,9 @@ def test_a_broken_gzip_is_refused(tmp_path: Path) -> None:
 
 
 def test_broken_parquet_is_refused(tmp_path: Path) -> None:
-    pq.write_table(
-        pa.table({name: pa.repeat(values[0], 5_000) for name, values in TYPED.items()}), tmp_path / "a"
-    )
+    pq.write_table(pa.table({name: pa.repeat(values[0], 5_000) for name, values in TYPED.items()}), tmp_path / "a")
     whole = (tmp_path / "a").read_bytes()
-    for number, content in enumerate(
-        (b"PAR1", b"not parquet", whole[:-100], b"PAR1" + b"\xff" * 900 + whole[904:])
-    ):
+    for number, content in enumerate((b"PAR1", b"not parquet", whole[:-100], b"PAR1" + b"\xff" * 900 + whole[904:])):
         path = tmp_path / f"{number}.parquet"
         path.write_bytes(content)
         assert "not a readable Parquet file" in refusal(path)

@@ -162,9 +162,7 @@ def test_uuid_texts_are_those_of_the_standard_library(raw: list[bytes], version:
     assert [uuid.UUID(text).version for text in texts] == [version] * len(raw)
     assert [str(uuid.UUID(text)) for text in texts] == texts
     fixed = int("ffffffffffff0fff3fffffffffffffff", 16)
-    assert [uuid.UUID(text).int & fixed for text in texts] == [
-        int.from_bytes(one, "big") & fixed for one in raw
-    ]
+    assert [uuid.UUID(text).int & fixed for text in texts] == [int.from_bytes(one, "big") & fixed for one in raw]
 
 
 @given(
@@ -177,9 +175,7 @@ def test_a_session_is_dealt_to_a_day_of_its_month_that_suits_its_weekend_flag(
     year: int, month: str, weekend: str | None, uid: uuid.UUID
 ) -> None:
     months, weekends, uids = (pa.array([text], pa.string()) for text in (month, weekend, str(uid)))
-    day = dt.date.fromisoformat(
-        derived_dates(months, weekends, uids, Dating(year, spread_days=True))[0].as_py()
-    )
+    day = dt.date.fromisoformat(derived_dates(months, weekends, uids, Dating(year, spread_days=True))[0].as_py())
     assert (day.year, MONTHS[day.month - 1]) == (year, month)
     if weekend in ("true", "false"):
         assert (day.weekday() >= 5) == (weekend == "true")
@@ -195,9 +191,7 @@ def test_a_months_sessions_reach_every_day_about_equally() -> None:
 
 
 def test_all_number_columns_are_canonical_in_the_uid() -> None:
-    whole = {
-        name: "3" for name, known in zip(SESSION, (*ATTRIBUTES, "REVENUE"), strict=True) if known in NUMBERS
-    }
+    whole = {name: "3" for name, known in zip(SESSION, (*ATTRIBUTES, "REVENUE"), strict=True) if known in NUMBERS}
     decimals = dict.fromkeys(whole, "3.00")
     assert len(whole) == 14
     assert uids(raw_table([{**SESSION, **whole}])) == uids(raw_table([{**SESSION, **decimals}]))

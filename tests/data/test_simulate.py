@@ -73,9 +73,7 @@ def test_medians_are_near_the_published_ones(drawn: pd.DataFrame, name: str, med
     assert drawn[name].median() == pytest.approx(median, rel=0.12)
 
 
-@pytest.mark.parametrize(
-    ("column", "published"), [("MONTH", PUBLISHED_MONTHS), ("VISITOR_TYPE", PUBLISHED_VISITORS)]
-)
+@pytest.mark.parametrize(("column", "published"), [("MONTH", PUBLISHED_MONTHS), ("VISITOR_TYPE", PUBLISHED_VISITORS)])
 def test_months_and_visitor_types_have_the_published_shares_and_buyers(
     drawn: pd.DataFrame, column: str, published: dict[str, tuple[int, float]]
 ) -> None:
@@ -97,9 +95,7 @@ def test_months_and_visitor_types_have_the_published_shares_and_buyers(
         ("BOUNCE_RATES", -1),
     ],
 )
-def test_correlations_with_the_outcome_have_the_published_sign(
-    drawn: pd.DataFrame, name: str, sign: int
-) -> None:
+def test_correlations_with_the_outcome_have_the_published_sign(drawn: pd.DataFrame, name: str, sign: int) -> None:
     assert sign * np.corrcoef(drawn[name], drawn["REVENUE"])[0, 1] > 0.05
 
 
@@ -210,9 +206,7 @@ def test_no_sessions_or_a_negative_seed_are_refused(n: int, seed: int) -> None:
         draw(n, seed)
 
 
-@pytest.mark.skipif(
-    DATASET_VARIABLE not in os.environ, reason=f"{DATASET_VARIABLE} names no copy of the data set"
-)
+@pytest.mark.skipif(DATASET_VARIABLE not in os.environ, reason=f"{DATASET_VARIABLE} names no copy of the data set")
 def test_the_published_figures_of_this_test_are_those_of_the_published_file(tmp_path: Path) -> None:
     real = all_sessions(open_uci(tmp_path)).to_pandas()
     assert len(real) == PUBLISHED_SESSIONS
@@ -222,6 +216,4 @@ def test_the_published_figures_of_this_test_are_those_of_the_published_file(tmp_
         assert (values == 0).mean() == pytest.approx(zeros, abs=0.001)
     for column, published in (("MONTH", PUBLISHED_MONTHS), ("VISITOR_TYPE", PUBLISHED_VISITORS)):
         buyers = real["REVENUE"].eq("TRUE").groupby(real[column])
-        assert {
-            name: (int(buyers.size()[name]), round(buyers.mean()[name], 3)) for name in published
-        } == published
+        assert {name: (int(buyers.size()[name]), round(buyers.mean()[name], 3)) for name in published} == published

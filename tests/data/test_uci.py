@@ -17,9 +17,7 @@ from intentscore.errors import DataError
 from tests.data.sheets import all_sessions, column, session, write_csv
 
 PUBLISHED = os.environ.get(DATASET_VARIABLE)
-needs_published = pytest.mark.skipif(
-    not PUBLISHED, reason=f"{DATASET_VARIABLE} names no copy of the data set"
-)
+needs_published = pytest.mark.skipif(not PUBLISHED, reason=f"{DATASET_VARIABLE} names no copy of the data set")
 
 
 class Site:
@@ -97,9 +95,7 @@ def test_a_spoilt_cache_is_downloaded_again(site: Site, tmp_path: Path) -> None:
 def test_another_archive_is_refused_and_not_cached(site: Site, tmp_path: Path, of_member: bool) -> None:
     other = "0" * 64
     wrong = replace(site.archive, member_sha256=other) if of_member else replace(site.archive, sha256=other)
-    with pytest.raises(
-        ArchiveUnavailableError, match=r"not the published .*INTENTSCORE_DATASET.*--simulate N"
-    ):
+    with pytest.raises(ArchiveUnavailableError, match=r"not the published .*INTENTSCORE_DATASET.*--simulate N"):
         open_uci(tmp_path / "cache", archive=wrong)
     assert not (tmp_path / "cache").exists()
 
@@ -107,16 +103,12 @@ def test_another_archive_is_refused_and_not_cached(site: Site, tmp_path: Path, o
 def test_an_unreachable_archive_names_both_ways_on(site: Site, tmp_path: Path) -> None:
     site.server.server_close()
     gone = replace(site.archive, url="http://127.0.0.1:9/archive.zip")
-    with pytest.raises(
-        ArchiveUnavailableError, match=r"cannot download .*INTENTSCORE_DATASET.*--simulate N"
-    ) as caught:
+    with pytest.raises(ArchiveUnavailableError, match=r"cannot download .*INTENTSCORE_DATASET.*--simulate N") as caught:
         open_uci(tmp_path / "cache", archive=gone)
     assert "\n" not in str(caught.value)
 
 
-def test_a_local_copy_is_used_without_the_network(
-    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_local_copy_is_used_without_the_network(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(DATASET_VARIABLE, str(tmp_path / "member.csv"))
     source = open_uci(tmp_path / "cache", year=2023, archive=site.archive)
     assert column(source, "SESSION_DATE") == ["2023-11-01", "2023-06-01"]

@@ -54,9 +54,7 @@ def test_ranking_measures_agree_with_scikit_learn_and_their_formulas(
 
 @settings(deadline=None)
 @given(session_lists, st.randoms(use_true_random=False))
-def test_no_figure_depends_on_the_order_of_the_rows(
-    sessions: list[tuple[bool, float]], random: object
-) -> None:
+def test_no_figure_depends_on_the_order_of_the_rows(sessions: list[tuple[bool, float]], random: object) -> None:
     shuffled = list(sessions)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     one, two = evaluate(*_arrays(sessions)).as_dict(), evaluate(*_arrays(shuffled)).as_dict()

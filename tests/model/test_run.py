@@ -45,9 +45,7 @@ def run(runs: Path, trained: TrainedModel) -> RunFolder:
     return write_run(runs, "241201_100000_00aa", trained, FEATURES)
 
 
-def test_a_run_read_back_is_the_run_written(
-    run: RunFolder, trained: TrainedModel, sessions: Sessions
-) -> None:
+def test_a_run_read_back_is_the_run_written(run: RunFolder, trained: TrainedModel, sessions: Sessions) -> None:
     assert {path.name for path in run.path.iterdir()} == FILES
     assert read_run(run.path) == run
     assert run.config == trained.config

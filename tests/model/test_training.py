@@ -78,9 +78,7 @@ def test_nothing_of_the_held_out_month_reaches_the_model(
     assert blinded.holdout != trained.holdout
 
 
-def test_holdout_figures_are_of_the_booster_on_the_last_month(
-    sessions: Sessions, trained: TrainedModel
-) -> None:
+def test_holdout_figures_are_of_the_booster_on_the_last_month(sessions: Sessions, trained: TrainedModel) -> None:
     last = (sessions.dates >= "2024-11-01").to_numpy()
     scores = np.asarray(trained.booster.predict(sessions.matrix[last].to_numpy()))
     assert trained.holdout.n == last.sum()
@@ -102,18 +100,14 @@ def test_early_stopping_decides_the_number_of_trees(trained: TrainedModel, confi
     assert trained.booster.num_trees() == trained.best_iteration
 
 
-def test_cross_validation_gives_mean_and_spread_over_its_folds(
-    trained: TrainedModel, config: TrainConfig
-) -> None:
+def test_cross_validation_gives_mean_and_spread_over_its_folds(trained: TrainedModel, config: TrainConfig) -> None:
     aucs = [fold.roc_auc for fold in trained.cv.folds]
     assert len(aucs) == config.cv_folds
     assert trained.cv.mean["roc_auc"] == pytest.approx(np.mean(np.array(aucs, dtype=np.float64)))
     assert trained.cv.std["roc_auc"] == pytest.approx(np.std(np.array(aucs, dtype=np.float64), ddof=1))
 
 
-def test_importances_name_every_feature_the_strongest_first(
-    sessions: Sessions, trained: TrainedModel
-) -> None:
+def test_importances_name_every_feature_the_strongest_first(sessions: Sessions, trained: TrainedModel) -> None:
     assert {row.feature for row in trained.importances} == set(sessions.matrix.columns)
     assert trained.importances[0].feature == "PAGE_VALUES"
     assert sum(row.gain for row in trained.importances) == pytest.approx(1)
@@ -161,15 +155,9 @@ def test_a_value_no_booster_takes_is_refused(
 
 
 @pytest.mark.parametrize("key", ["exclude", "categorical"])
-def test_an_unknown_feature_in_the_configuration_is_named(
-    sessions: Sessions, config: TrainConfig, key: str
-) -> None:
-    with pytest.raises(
-        ConfigurationError, match=f"{key}: no feature PAGE_VALUE; there are: PAGE_VALUES, EXIT"
-    ):
-        fit(
-            sessions.matrix, sessions.bought, sessions.dates, config.model_copy(update={key: ("PAGE_VALUE",)})
-        )
+def test_an_unknown_feature_in_the_configuration_is_named(sessions: Sessions, config: TrainConfig, key: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{key}: no feature PAGE_VALUE; there are: PAGE_VALUES, EXIT"):
+        fit(sessions.matrix, sessions.bought, sessions.dates, config.model_copy(update={key: ("PAGE_VALUE",)}))
 
 
 def test_fewer_buyers_than_folds_are_refused(sessions: Sessions, config: TrainConfig) -> None:
@@ -196,9 +184,7 @@ def test_the_shipped_configuration_learns_the_published_data_in_under_thirty_sec
     table = pd.read_csv(os.environ["INTENTSCORE_DATASET"])
     dates = pd.to_datetime("2024-" + table.Month.str[:3] + "-01", format="%Y-%b-%d")
     visitors = {"Returning_Visitor": 1, "New_Visitor": 2, "Other": 3}
-    matrix = table.drop(columns="Revenue").assign(
-        Month=dates.dt.month, VisitorType=table.VisitorType.map(visitors)
-    )
+    matrix = table.drop(columns="Revenue").assign(Month=dates.dt.month, VisitorType=table.VisitorType.map(visitors))
     matrix.columns = matrix.columns.str.upper()
     categorical = ("OPERATINGSYSTEMS", "BROWSER", "REGION", "TRAFFICTYPE", "VISITORTYPE")
     started_s = time.process_time()

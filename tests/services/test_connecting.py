@@ -47,9 +47,7 @@ def test_a_named_connection_leads_to_the_schema_of_the_settings(
         assert status(opened.session, SCHEMA).schema == where
 
 
-def test_the_session_is_tagged_with_command_and_run(
-    address: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_session_is_tagged_with_command_and_run(address: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     by_name(monkeypatch, address)
     with open_session(SCHEMA, connection="shop", command="status") as opened:
         tag = json.loads(opened.session.query_tag or "")
@@ -90,9 +88,7 @@ def test_refused_credentials_are_named_without_being_shown(
     assert WRONG not in "".join(capfd.readouterr())
 
 
-def test_without_a_database_there_is_nowhere_to_go(
-    address: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_database_there_is_nowhere_to_go(address: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     by_name(monkeypatch, {key: value for key, value in address.items() if key != "database"})
     with (
         pytest.raises(ConfigurationError, match="no database; set `database:`"),
@@ -101,9 +97,7 @@ def test_without_a_database_there_is_nowhere_to_go(
         pass
 
 
-def test_a_database_that_is_not_there_is_named(
-    address: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_database_that_is_not_there_is_named(address: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     by_name(monkeypatch, address)
     settings = SCHEMA.model_copy(update={"database": "NOWHERE"})
     with (

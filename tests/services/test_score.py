@@ -18,9 +18,7 @@ from intentscore.services.status import status
 from tests.services.conftest import HAVE_DATASET, QUICK, Trained, Workspace
 
 DAY = "SESSION_DATE = '2024-11-01'::DATE"
-WITHOUT_TIME = (
-    "SELECT UID, SESSION_DATE, SCORE, MODEL_NAME, MODEL_VERSION FROM SCORES ORDER BY SESSION_DATE, UID"
-)
+WITHOUT_TIME = "SELECT UID, SESSION_DATE, SCORE, MODEL_NAME, MODEL_VERSION FROM SCORES ORDER BY SESSION_DATE, UID"
 
 
 @pytest.fixture
@@ -183,9 +181,7 @@ def test_an_unknown_model_says_what_to_run(trained: Trained) -> None:
         plan_score(work.session, settings, trained.day, trained.day)
 
 
-def test_a_version_of_another_feature_list_is_refused(
-    trained: Trained, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_version_of_another_feature_list_is_refused(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(versions, "feature_hash", lambda: "0123456789abcdef")
     with pytest.raises(GateRefusedError, match="trained on another feature list"):
         score_day(trained)

@@ -56,9 +56,7 @@ def test_sessions_without_an_outcome_are_not_learned_from(workspace: Workspace, 
 
 
 def test_each_session_is_learned_from_as_it_was_on_its_day(workspace: Workspace, tmp_path: Path) -> None:
-    visits = [
-        {"UID": "x", "SESSION_DATE": f"2024-11-0{day}", "PRODUCT_RELATED": str(day)} for day in (1, 2, 3)
-    ]
+    visits = [{"UID": "x", "SESSION_DATE": f"2024-11-0{day}", "PRODUCT_RELATED": str(day)} for day in (1, 2, 3)]
     upload(workspace.session, workspace.settings, open_file(session_file(tmp_path / "s.csv", *visits)))
     refresh_features(workspace.session, workspace.settings)
     frame = training_frame(workspace.session, workspace.settings)
@@ -84,9 +82,7 @@ def test_another_label_is_refused(workspace: Workspace) -> None:
         train(workspace.session, workspace.settings, TrainConfig(label="WEEKEND"))
 
 
-def test_the_first_version_is_champion_and_later_ones_challenge(
-    workspace: Workspace, trained: Trained
-) -> None:
+def test_the_first_version_is_champion_and_later_ones_challenge(workspace: Workspace, trained: Trained) -> None:
     work = trained.workspace
     settings = work.settings.model_copy(update={"model_name": "ALIASES"})
     work.session.use_schema(settings.schema_name)
@@ -112,9 +108,7 @@ def test_an_unknown_run_is_refused(trained: Trained) -> None:
         register(trained.workspace.session, trained.workspace.settings, "990101_000000_0000")
 
 
-def test_a_run_of_another_feature_list_is_not_registered(
-    trained: Trained, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_of_another_feature_list_is_not_registered(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registering, "feature_hash", lambda: "0123456789abcdef")
     with pytest.raises(GateRefusedError, match="another feature list"):
         register(trained.workspace.session, trained.workspace.settings, trained.trained.run_id)

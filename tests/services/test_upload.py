@@ -29,9 +29,7 @@ def rejected_rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def refusal(
-    work: Workspace, path: Path, *changes: dict[str, str], rejects: Path | None = None
-) -> DataProblems:
+def refusal(work: Workspace, path: Path, *changes: dict[str, str], rejects: Path | None = None) -> DataProblems:
     with pytest.raises(DataError) as caught:
         load(work, path, *changes, rejects=rejects)
     assert caught.value.details is not None
@@ -140,17 +138,13 @@ def test_the_first_row_of_a_key_is_good_and_later_ones_name_it(workspace: Worksp
     assert workspace.value("SELECT MAX(PAGE_VALUES) FROM SESSIONS") == 12.5
 
 
-def test_a_bad_row_does_not_stand_in_the_way_of_a_good_one_with_its_key(
-    workspace: Workspace, tmp_path: Path
-) -> None:
+def test_a_bad_row_does_not_stand_in_the_way_of_a_good_one_with_its_key(workspace: Workspace, tmp_path: Path) -> None:
     loaded = load(workspace, tmp_path, {"UID": "x", "REGION": "far"}, {"UID": "x"}, on_error="skip")
     assert (loaded.inserted, loaded.rows_rejected) == (1, 1)
     assert [problem.column for problem in loaded.problems] == ["REGION"]
 
 
-def test_skipping_loads_the_good_rows_and_writes_down_the_others(
-    workspace: Workspace, tmp_path: Path
-) -> None:
+def test_skipping_loads_the_good_rows_and_writes_down_the_others(workspace: Workspace, tmp_path: Path) -> None:
     rejects = tmp_path / "out" / "rejects.csv"
     bad = {"MONTH": "Smarch", "REGION": "far"}
     loaded = load(workspace, tmp_path, {}, bad, {"BROWSER": "0"}, on_error="skip", rejects=rejects)

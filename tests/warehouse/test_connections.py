@@ -69,9 +69,7 @@ def test_an_unknown_connection_names_the_known_ones(tmp_path: Path) -> None:
 
 def test_an_unknown_key_names_file_key_and_what_is_allowed(tmp_path: Path) -> None:
     file = parameters_file(tmp_path, passwort=SECRET)
-    with pytest.raises(
-        ConfigurationError, match=r"unknown key 'passwort'; allowed: account, user,"
-    ) as caught:
+    with pytest.raises(ConfigurationError, match=r"unknown key 'passwort'; allowed: account, user,") as caught:
         connection_from_file(file)
     assert str(file) in str(caught.value)
     assert SECRET not in str(caught.value)
@@ -87,9 +85,7 @@ def test_an_unknown_key_names_file_key_and_what_is_allowed(tmp_path: Path) -> No
         (f'{{"account": "acme", "password": ["{SECRET}"]}}', "'password' must be text"),
     ],
 )
-def test_a_wrong_parameters_file_is_refused_without_its_contents(
-    tmp_path: Path, text: str, complaint: str
-) -> None:
+def test_a_wrong_parameters_file_is_refused_without_its_contents(tmp_path: Path, text: str, complaint: str) -> None:
     file = tmp_path / "connection_parameters.json"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigurationError, match=complaint) as caught:

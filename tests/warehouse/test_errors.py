@@ -18,9 +18,7 @@ def test_refused_credentials_are_a_matter_of_configuration() -> None:
 
 
 def test_an_account_out_of_reach_is_not() -> None:
-    assert isinstance(
-        translated(OperationalError(msg="Could not connect", errno=250001), "connect"), WarehouseError
-    )
+    assert isinstance(translated(OperationalError(msg="Could not connect", errno=250001), "connect"), WarehouseError)
 
 
 def test_a_missing_object_says_what_to_check() -> None:

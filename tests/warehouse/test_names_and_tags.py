@@ -29,9 +29,7 @@ def test_a_literal_cannot_be_left_from_inside() -> None:
 
 
 def test_a_moment_is_written_to_the_microsecond() -> None:
-    assert (
-        timestamp_literal(datetime(2024, 11, 1, 2, 3, 4, 5)) == "'2024-11-01 02:03:04.000005'::TIMESTAMP_NTZ"
-    )
+    assert timestamp_literal(datetime(2024, 11, 1, 2, 3, 4, 5)) == "'2024-11-01 02:03:04.000005'::TIMESTAMP_NTZ"
 
 
 def test_the_query_tag_is_json_with_command_run_and_version() -> None:
