@@ -29,6 +29,7 @@ from intentscore.local import (
     catalog,
     context,
     copying,
+    grants,
     inference,
     models,
     names,
@@ -41,7 +42,7 @@ from intentscore.local import (
 from intentscore.local.errors import SnowflakeError
 from intentscore.local.session import Session
 
-HANDLERS = (context, copying, inference, models, show, stages, tables, tags, views)
+HANDLERS = (context, copying, grants, inference, models, show, stages, tables, tags, views)
 HOST = "127.0.0.1"
 DATABASE = "INTENTSCORE"
 SUFFIX = ".duckdb"
