@@ -85,7 +85,7 @@ def drop_schema(connection: str, schema: str) -> None:
     from intentscore.settings import Settings
     from intentscore.warehouse.session import open_session
 
-    with open_session(Settings(schema=schema), connection=connection, command="test") as opened:
+    with open_session(Settings.model_validate({"schema": schema}), connection=connection, command="test") as opened:
         opened.session.sql(f"DROP SCHEMA IF EXISTS {schema}").collect()
 
 
