@@ -11,7 +11,6 @@ import secrets
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,11 +53,6 @@ class RunFolder:
         import lightgbm
 
         return lightgbm.Booster(model_str=self.model_text)
-
-
-def new_run_id(now: datetime | None = None) -> str:
-    """`YYMMDD_HHMMSS_xxxx` in UTC; the four hexadecimal digits are random."""
-    return f"{now or datetime.now(UTC):%y%m%d_%H%M%S}_{secrets.token_hex(2)}"
 
 
 def write_run(runs: Path, run_id: str, trained: TrainedModel, features: Mapping[str, Any]) -> RunFolder:

@@ -8,7 +8,6 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from intentscore.errors import DataError
 from intentscore.services.features import refresh_features
 from intentscore.services.register import register
 from intentscore.services.score import plan_score, score
@@ -111,11 +110,11 @@ def demo(
 
 def _uci_or_simulated(settings: Settings, say: Callable[[str], None]) -> SessionSource:
     from intentscore.data.simulate import simulate
-    from intentscore.data.uci import open_uci
+    from intentscore.data.uci import ArchiveUnavailableError, open_uci
 
     try:
         return open_uci(settings.home / "data")
-    except DataError as error:
+    except ArchiveUnavailableError as error:
         say(f"{error}; going on with simulated sessions")
         return simulate(SIMULATED_SESSIONS, seed=SIMULATION_SEED)
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ from intentscore.model.run import (
     RunFolder,
     find_run,
     latest_run,
-    new_run_id,
     read_run,
     run_ids,
     write_run,
@@ -147,10 +145,3 @@ def test_curves_and_metrics_are_strict_json(run: RunFolder) -> None:
 
     for path in run.path.glob("*.json"):
         json.loads(path.read_text(), parse_constant=refuse)
-
-
-def test_a_run_id_carries_its_time_and_is_unique() -> None:
-    now = datetime(2024, 12, 1, 9, 5, 7)
-    ids = {new_run_id(now) for _ in range(20)}
-    assert len(ids) > 15
-    assert all(re.fullmatch(r"241201_090507_[0-9a-f]{4}", run_id) for run_id in ids)
