@@ -109,9 +109,8 @@ class Engine:
         self.handlers = inference.Handlers()
         self._root_connection = duckdb.connect(config={"lambda_syntax": "ENABLE_SINGLE_ARROW"})
         self._root_connection.execute("SET GLOBAL TimeZone = 'UTC'").fetchall()
-        self._root_connection.execute(
-            resources.files("intentscore.local").joinpath("functions.sql").read_text()
-        ).fetchall()
+        for script in sorted(resources.files("intentscore.local").joinpath("functions").iterdir(), key=str):
+            self._root_connection.execute(script.read_text()).fetchall()
         self._databases: list[str] = []
         self.folder("databases").mkdir(parents=True, exist_ok=True)
         for file in sorted(self.folder("databases").glob(f"*{SUFFIX}")):

@@ -1,0 +1,49 @@
+"""What names mean: folding, the names of unnamed columns, common table expressions in sight."""
+
+from __future__ import annotations
+
+from sqlglot import Expr, exp
+
+
+def fold_names(root: Expr) -> Expr:
+    """Unquoted identifiers in upper case; all of them quoted, so that no DuckDB keyword is in the way."""
+    for identifier in root.find_all(exp.Identifier):
+        if not identifier.quoted:
+            identifier.set("this", identifier.name.upper())
+            identifier.set("quoted", True)
+    return root
+
+
+def name_columns(root: Expr) -> Expr:
+    """Give an unnamed expression of a select list the name Snowflake gives it: its own text."""
+    for select in root.find_all(exp.Select):
+        for projection in select.expressions:
+            named = isinstance(projection, (exp.Alias, exp.Column, exp.Dot, exp.Parameter)) or projection.is_star
+            if not named:
+                projection.replace(exp.alias_(projection.copy(), _text(projection), quoted=True))
+    return root
+
+
+def _text(expression: Expr) -> str:
+    copy = expression.copy()
+    for identifier in copy.find_all(exp.Identifier):
+        if not identifier.quoted:
+            identifier.set("this", identifier.name.upper())
+    return copy.sql(dialect="snowflake")
+
+
+def visible_ctes(node: Expr) -> set[str]:
+    """The common table expressions a table name at this place may mean."""
+    found: set[str] = set()
+    child, parent = node, node.parent
+    while parent is not None:
+        with_ = parent.args.get("with_")
+        if isinstance(with_, exp.With) and with_ is not child:
+            found |= {cte.alias for cte in with_.expressions}
+        if isinstance(parent, exp.With):
+            earlier = parent.expressions[: parent.expressions.index(child)]
+            found |= {cte.alias for cte in earlier}
+            if parent.args.get("recursive"):
+                found.add(child.alias)
+        child, parent = parent, parent.parent
+    return found
