@@ -23,7 +23,7 @@ from sqlglot import Expr, exp
 from intentscore.local import models
 from intentscore.local.errors import SnowflakeError, does_not_exist, unsupported
 from intentscore.local.names import fold, quote
-from intentscore.local.sources import resolver
+from intentscore.local.sources import reference, resolver
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
@@ -248,7 +248,7 @@ def _over(
     table = rows.rename_columns([f"_C{i}" for i in range(len(names))])
     for name, column in answers.items():
         table = table.append_column(name, column)
-    outer = exp.Select().from_(_registered(preparation.register(table)))
+    outer = exp.Select().from_(reference(preparation.register(table)))
     for i, name in enumerate(names):
         projection = select.expressions[marks[name]] if name in marks else None
         cell = projection.copy() if projection else exp.alias_(exp.column(f"_C{i}", quoted=True), name, quoted=True)
@@ -287,11 +287,6 @@ def _structs(answers: pa.Table) -> pa.Array:
     return pa.StructArray.from_arrays(arrays, names=answers.column_names)
 
 
-def _registered(name: str) -> exp.Table:
-    catalog, schema, table = name.split(".")
-    return exp.table_(table, db=schema, catalog=catalog, quoted=True)
-
-
 def _beside_table(
     select: exp.Select, source: exp.TableFromRows, call: exp.ModelAttribute, preparation: Preparation
 ) -> exp.Select:
@@ -312,7 +307,7 @@ def _beside_table(
     table = rows.drop_columns(named)
     for name, column in zip(answers.column_names, answers.columns, strict=True):
         table = table.append_column(name, column)
-    registered = _registered(preparation.register(table))
+    registered = reference(preparation.register(table))
     alias, function_alias = select.args["from_"].this.alias_or_name, source.alias
     registered.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
     for column in select.find_all(exp.Column):

@@ -187,7 +187,8 @@ class Session:
         try:
             yield f"temp.main.{name}"
         finally:
-            self.duck.unregister(name)
+            with contextlib.suppress(duckdb.TransactionException):  # an aborted one takes the name with it
+                self.duck.unregister(name)
 
     def table_exists(self, name: ObjectName) -> bool:
         return name in self.temporary_tables or self.relation_kind(name) is not None

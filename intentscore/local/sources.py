@@ -61,7 +61,7 @@ def _table_functions(root: Expr, preparation: Preparation) -> Expr:
             _count_over_generated(node)
         positional, named = _arguments(call)
         table = preparation.register(function(preparation.session, *positional, **named))
-        replacement = _reference(table, node.args.get("alias"))
+        replacement = reference(table, node.args.get("alias"))
         if node is root:
             return replacement
         node.replace(replacement)
@@ -89,7 +89,8 @@ def _arguments(call: Expr) -> tuple[list[Any], dict[str, Any]]:
     return positional, named
 
 
-def _reference(registered: str, alias: Expr | None) -> exp.Table:
+def reference(registered: str, alias: Expr | None = None) -> exp.Table:
+    """A registered Arrow table as a row source, under the alias of what it stands for."""
     catalog, schema, name = registered.split(".")
     table = exp.table_(name, db=schema, catalog=catalog, quoted=True)
     if alias is not None:

@@ -225,11 +225,10 @@ def insert_batch(session: Session, text: str, columns: list[list[Any]]) -> Resul
     for i, placeholder in enumerate(list(row.find_all(exp.Placeholder, bfs=False))):
         placeholder.replace(exp.column(f"P{i}", quoted=True))
     with session.effect(Effect.WRITE), Preparation(session) as preparation:
-        source = preparation.register(table)
+        source = sources.reference(preparation.register(table))
         cells = row.expressions if isinstance(row, exp.Tuple) else [row.this]
-        expression.set("expression", exp.select(*cells).from_("_BATCH"))
-        prepared = generate(preparation.rewrite(expression)).replace('"_BATCH"', source)
-        inserted = session.fetch(prepared)[0][0]
+        expression.set("expression", exp.select(*cells).from_(source))
+        inserted = session.fetch(preparation.to_duckdb(expression))[0][0]
     return results.counts(INSERT, rows_inserted=inserted)
 
 
