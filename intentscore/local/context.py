@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from intentscore.local import results, sql, types
+from intentscore.local.context_functions import context_function
 from intentscore.local.errors import SnowflakeError, does_not_exist, invalid
 from intentscore.local.names import like_pattern
 from intentscore.local.results import Result
+from intentscore.local.scanner import Scanner
 from intentscore.local.statements import Effect, Statement, statement
+from intentscore.local.variables import check_size, parameter_value
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
@@ -63,18 +66,44 @@ def use_secondary_roles(session: Session, head: Statement) -> Result:
 
 @statement("SET", effect=Effect.CONTROL)
 def set_variable(session: Session, head: Statement) -> Result:
-    name = head.scanner.identifier()
+    """`SET X = …`, or several at once: `SET (X, Y) = (…, …)`."""
+    wanted = _variable_names(head.scanner)
     head.scanner.expect("=")
-    answer = sql.run_text(session, f"SELECT {head.scanner.rest()}")
-    session.variables[name] = answer.table.column(0)[0].as_py()
+    given = head.scanner.rest()
+    row = f"({given})" if len(wanted) == 1 else given
+    answer = sql.query(session, sql.parse(f"SELECT * FROM (VALUES {row})", head.scanner.bindings))
+    if answer.table.num_columns != len(wanted):
+        raise invalid(f"{answer.table.num_columns} values for {len(wanted)} session variables")
+    values = [column[0].as_py() for column in answer.table.columns]
+    for value in values:
+        check_size(value)
+    session.variables |= dict(zip(wanted, values, strict=True))
     return results.done()
 
 
 @statement("UNSET", effect=Effect.CONTROL)
 def unset_variable(session: Session, head: Statement) -> Result:
-    session.variables.pop(head.scanner.identifier(), None)
+    for name in _variable_names(head.scanner):
+        session.variables.pop(name, None)
     head.scanner.end()
     return results.done()
+
+
+def _variable_names(scanner: Scanner) -> list[str]:
+    if scanner.peek() != "(":
+        return [scanner.identifier()]
+    inner = Scanner(scanner.parenthesised())
+    found = [inner.identifier()]
+    while inner.accept(","):
+        found.append(inner.identifier())
+    inner.end()
+    return found
+
+
+@context_function("GETVARIABLE")
+def get_variable(session: Session, name: str) -> str | None:
+    value = session.variables.get(name.upper())
+    return None if value is None else str(value)
 
 
 # ---------------------------------------------------------------------------- parameters
@@ -106,8 +135,8 @@ def unset_session(session: Session, head: Statement) -> Result:
 
 
 def _set_parameter(session: Session, name: str, value: Any) -> None:
-    if name == "AUTOCOMMIT":
-        value = value if isinstance(value, bool) else str(value).lower() == "true"
+    value = parameter_value(name, value)
+    if name == "AUTOCOMMIT" and value != session.parameters["AUTOCOMMIT"]:
         session.commit()
     if name == "TIMEZONE" and value not in ("UTC", "Etc/UTC"):
         raise invalid(f"the local engine works in UTC; TIMEZONE '{value}' is not supported")

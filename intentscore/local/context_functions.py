@@ -113,11 +113,6 @@ def current_session(session: Session) -> str:
     return str(session.id)
 
 
-@context_function("CURRENT_TRANSACTION")
-def current_transaction(session: Session) -> str | None:
-    return str(session.id) if session.in_transaction else None
-
-
 @context_function("CURRENT_VERSION")
 def current_version(session: Session) -> str:
     return session.engine.server_version
@@ -146,8 +141,3 @@ def ml_platform_capabilities(session: Session) -> str:
 @context_function("SYSTEM$GET_DEFAULT_PYTHON_ARTIFACT_REPOSITORY")
 def default_artifact_repository(session: Session, *where: str) -> str:
     return "snowflake.snowpark.anaconda_shared_repository"
-
-
-@context_function("SYSTEM$CANCEL_ALL_QUERIES")
-def cancel_all_queries(session: Session, session_id: int) -> str:
-    return "0 queries cancelled"

@@ -30,6 +30,7 @@ from intentscore.local import (
     context,
     copying,
     grants,
+    history,
     inference,
     models,
     names,
@@ -39,14 +40,16 @@ from intentscore.local import (
     tags,
     views,
 )
-from intentscore.local.errors import SnowflakeError
+from intentscore.local.queries import QueryLog
 from intentscore.local.session import Session
+from intentscore.local.transactions import WriterLock
 
-HANDLERS = (context, copying, grants, inference, models, show, stages, tables, tags, views)
+HANDLERS = (context, copying, grants, history, inference, models, show, stages, tables, tags, views)
 HOST = "127.0.0.1"
 DATABASE = "INTENTSCORE"
 SUFFIX = ".duckdb"
 WAIT_S = 0.05
+SESSION_IDLE_S = 4 * 3600
 
 
 @dataclass(frozen=True)
@@ -68,30 +71,6 @@ class Endpoint:
         return {**asdict(self), "protocol": "http", "schema": "PUBLIC", "session_parameters": quiet}
 
 
-class WriterLock:
-    """One session writes at a time, from its first change to its commit."""
-
-    def __init__(self) -> None:
-        self._condition = threading.Condition()
-        self._owner: Session | None = None
-
-    def acquire(self, owner: Session, timeout_s: float) -> None:
-        with self._condition:
-            free = self._condition.wait_for(lambda: self._owner in (None, owner), timeout_s or None)
-            if not free:
-                raise SnowflakeError(
-                    f"Statement timed out after {timeout_s:g} s waiting for the lock of another transaction.",
-                    625, "57014",
-                )  # fmt: skip
-            self._owner = owner
-
-    def release(self, owner: Session) -> None:
-        with self._condition:
-            if self._owner is owner:
-                self._owner = None
-                self._condition.notify_all()
-
-
 class Engine:
     """DuckDB over a folder, and everything sessions share."""
 
@@ -105,7 +84,9 @@ class Engine:
         self.root = root
         self.password = secrets.token_urlsafe(24)
         self.sessions: dict[str, Session] = {}
+        self.masters: dict[str, Session] = {}
         self.writer = WriterLock()
+        self.queries = QueryLog()
         self.handlers = inference.Handlers()
         self._root_connection = duckdb.connect(config={"lambda_syntax": "ENABLE_SINGLE_ARROW"})
         self._root_connection.execute("SET GLOBAL TimeZone = 'UTC'").fetchall()
@@ -155,16 +136,29 @@ class Engine:
     # ------------------------------------------------------------------ sessions
 
     def open_session(self, parameters: dict[str, Any]) -> Session:
+        self._close_abandoned()
         session = Session(self, parameters)
-        self.sessions[session.token] = session
+        self.admit(session, session.token)
+        self.masters[session.master_token] = session
         return session
+
+    def admit(self, session: Session, token: str) -> None:
+        self.sessions[token] = session
 
     def forget(self, session: Session) -> None:
         stages.drop_temporary(session)
-        self.sessions.pop(session.token, None)
+        self.masters.pop(session.master_token, None)
+        for token in [token for token, held in self.sessions.items() if held is session]:
+            self.sessions.pop(token, None)
+
+    def _close_abandoned(self) -> None:
+        """End sessions whose client has not been heard of for four hours, as Snowflake does."""
+        for session in list(self.masters.values()):
+            if session.idle_s > SESSION_IDLE_S:
+                session.close()
 
     def close(self) -> None:
-        for session in list(self.sessions.values()):
+        for session in list(self.masters.values()):
             session.close()
         self._root_connection.close()
 

@@ -54,6 +54,8 @@ def from_duckdb(error: duckdb.Error) -> SnowflakeError:
         if column := re.search(r"NOT NULL constraint failed: (?:\S+\.)?(\S+)", text):
             return SnowflakeError(f"NULL result in a non-nullable column {column[1]}", 100072, "22000")
         return SnowflakeError(detail, 200001, "22000")
+    if "single transaction can only write to a single attached database" in text:
+        return unsupported("changing two databases in one transaction")
     if "same target row more than once" in text:
         return SnowflakeError(f"Duplicate row detected during DML action\n{detail}", 100090, "42P18")
     if "division by zero" in text.lower():

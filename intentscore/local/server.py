@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import gzip
 import hmac
 import json
-import logging
+import math
+import secrets
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import anyio.to_thread
 from fakesnow.converter import from_binding
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from intentscore.local import names, results, sql
+from intentscore.local import names, queries, results, several
 from intentscore.local.errors import SnowflakeError
+from intentscore.local.queries import Query
 from intentscore.local.session import Session
+from intentscore.local.variables import parameter_values
 
 if TYPE_CHECKING:
     from intentscore.local.engine import Engine
 
-log = logging.getLogger(__name__)
+T = TypeVar("T")
 TOKEN_LIFETIME_S = 24 * 3600
+ANSWER_WITHIN_S = 45.0
+STILL_RUNNING = ("333333", "Query execution in progress.")
+NOT_WAITED_FOR = ("333334", "Query execution in progress (asynchronous).")
 BAD_CREDENTIALS = ("390100", "Incorrect username or password was specified.")
 NO_SESSION = ("390104", "Authentication token has expired. The user must authenticate again.")
 
@@ -82,9 +91,15 @@ def with_session(handle: Handle) -> Callable[[Server, Request], Awaitable[Respon
     return guarded
 
 
+@functools.cache
+def _unlimited() -> anyio.CapacityLimiter:
+    return anyio.CapacityLimiter(math.inf)
+
+
 class Server:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def login(self, request: Request) -> Response:
         given = (await body(request)).get("data", {})
@@ -93,7 +108,7 @@ class Server:
             return failed(*BAD_CREDENTIALS)
         wanted = {key: request.query_params.get(f"{key}Name") for key in ("database", "schema", "warehouse")}
         try:
-            session = await run_in_threadpool(self._open, given.get("SESSION_PARAMETERS") or {}, wanted)
+            session = await _in_thread(self._open, given.get("SESSION_PARAMETERS") or {}, wanted)
         except SnowflakeError as error:
             return failed(f"{error.code:06d}", error.message)
         info = {
@@ -102,7 +117,7 @@ class Server:
         }  # fmt: skip
         return succeeded(
             {
-                "token": session.token, "masterToken": session.token, "validityInSeconds": TOKEN_LIFETIME_S,
+                "token": session.token, "masterToken": session.master_token, "validityInSeconds": TOKEN_LIFETIME_S,
                 "masterValidityInSeconds": TOKEN_LIFETIME_S, "displayUserName": user.upper(),
                 "serverVersion": self.engine.server_version, "sessionId": session.id, "sessionInfo": info,
                 "parameters": _parameters(session),
@@ -124,15 +139,22 @@ class Server:
                 session.schema = None
         return session
 
-    @with_session
-    async def renew(self, request: Request, session: Session) -> Response:
+    async def renew(self, request: Request) -> Response:
+        """A new session token for the master token; earlier ones stay good for what is under way."""
+        session = self.engine.masters.get(token_of(request))
+        if session is None:
+            return failed(*NO_SESSION)
+        session.touch()
+        token = secrets.token_urlsafe(32)
+        self.engine.admit(session, token)
         return succeeded(
-            {"sessionToken": session.token, "masterToken": session.token, "validityInSecondsST": TOKEN_LIFETIME_S,
+            {"sessionToken": token, "masterToken": session.master_token, "validityInSecondsST": TOKEN_LIFETIME_S,
              "validityInSecondsMT": TOKEN_LIFETIME_S, "sessionId": session.id}
         )  # fmt: skip
 
     @with_session
     async def heartbeat(self, request: Request, session: Session) -> Response:
+        session.touch()
         return succeeded()
 
     @with_session
@@ -142,36 +164,56 @@ class Server:
     @with_session
     async def session(self, request: Request, session: Session) -> Response:
         if request.query_params.get("delete"):
-            await run_in_threadpool(session.close)
+            await _in_thread(session.close)
         return succeeded()
 
     @with_session
     async def abort(self, request: Request, session: Session) -> Response:
-        session.duck.interrupt()
+        """The client's own timeout, or Ctrl-C: it names the request whose query is to stop."""
+        query = self.engine.queries.of_request(session, str((await body(request)).get("requestId")))
+        if query is not None:
+            query.stop(queries.cancelled())
         return succeeded()
+
+    # ------------------------------------------------------------------ queries
 
     @with_session
     async def query(self, request: Request, session: Session) -> Response:
         given = await body(request)
-        base = f"{request.url.scheme}://{request.url.netloc}"
-        return await run_in_threadpool(self._run, session, given, base)
+        request_id = request.query_params.get("requestId")
+        query = self.engine.queries.of_request(session, request_id) if request_id else None
+        if query is None:  # otherwise the client asks again for an answer that did not reach it
+            query = self._started(session, given, request_id)
+        if query.is_async:
+            return _in_progress(query, NOT_WAITED_FOR)
+        return await self._outcome(session, query, request)
 
-    def _run(self, session: Session, given: dict[str, Any], base: str) -> Response:
-        query_id = results.new_query_id()
-        text = given.get("sqlText", "")
-        try:
-            for name, value in (given.get("parameters") or {}).items():
-                session.parameters.setdefault(name, value)
-            result = _execute(session, text, given.get("bindings") or {}, describe_only=bool(given.get("describeOnly")))
-        except SnowflakeError as error:
-            log.debug("refused %s: %s", text, error.message)
-            return failed(f"{error.code:06d}", error.message, sqlstate=error.sqlstate, query_id=query_id)
-        except Exception as error:
-            log.exception("the engine failed on: %s", text)
-            message = f"Internal error of the local engine in: {text[:200]}\n{type(error).__name__}: {error}"
-            return failed("000603", message, sqlstate="XX000", query_id=query_id)
-        kept = session.results.keep(query_id, result)
-        data = results.answer(query_id, kept, f"{base}/results", session.token)
+    def _started(self, session: Session, given: dict[str, Any], request_id: str | None) -> Query:
+        query = Query(
+            results.new_query_id(), session, given.get("sqlText", ""), session.id, request_id=request_id,
+            is_async=bool(given.get("asyncExec")),
+        )  # fmt: skip
+        self.engine.queries.add(query)
+        task = asyncio.create_task(_in_thread(_run, session, query, given))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return query
+
+    async def _outcome(self, session: Session, query: Query, request: Request) -> Response:
+        """The answer to a query, or after a while that it still runs: the client then asks for its result."""
+        if not await _in_thread(query.finished.wait, ANSWER_WITHIN_S):
+            return _in_progress(query, STILL_RUNNING)
+        if query.error is not None:
+            error = query.error
+            return failed(f"{error.code:06d}", error.message, sqlstate=error.sqlstate, query_id=query.id)
+        kept = session.results.kept(query.id)
+        if kept is None:
+            return _not_found(query.id)
+        base = f"{request.url.scheme}://{request.url.netloc}/results"
+        data = await _in_thread(results.answer, query.id, kept, base, session.token)
+        if query.children:
+            data |= {"resultIds": ",".join(child.id for child in query.children),
+                     "resultTypes": ",".join(child.kind or "0" for child in query.children)}  # fmt: skip
         return succeeded(
             data
             | {
@@ -185,21 +227,27 @@ class Server:
 
     @with_session
     async def result(self, request: Request, session: Session) -> Response:
-        query_id = request.path_params["query_id"]
-        found = session.results.kept(query_id)
-        if found is None:
-            return failed("000709", f"Statement {query_id} not found", sqlstate="02000", query_id=query_id)
-        base = f"{request.url.scheme}://{request.url.netloc}/results"
-        return succeeded(results.answer(query_id, found, base, session.token) | {"parameters": []})
+        query = self._query(request, session)
+        return _not_found(request.path_params["query_id"]) if query is None else await self._outcome(session, query, request)
 
     @with_session
     async def monitor(self, request: Request, session: Session) -> Response:
-        known = session.results.get(request.path_params["query_id"]) is not None
-        return succeeded({"queries": [{"id": request.path_params["query_id"], "status": "SUCCESS"}] if known else []})
+        query = self._query(request, session)
+        if query is None:
+            return succeeded({"queries": []})
+        shown: dict[str, Any] = {"id": query.id, "status": query.status, "state": query.status, "sqlText": query.text}
+        if query.error is not None:
+            shown |= {"errorCode": f"{query.error.code:06d}", "errorMessage": query.error.message}
+        return succeeded({"queries": [shown], "sqlState": query.error.sqlstate if query.error else None})
+
+    def _query(self, request: Request, session: Session) -> Query | None:
+        """A query of this very session."""
+        query = self.engine.queries.get(request.path_params["query_id"])
+        return query if query is not None and query.session_id == session.id else None
 
     @with_session
     async def chunk(self, request: Request, session: Session) -> Response:
-        encoded = await run_in_threadpool(session.results.chunk, request.path_params["address"])
+        encoded = await _in_thread(session.results.chunk, request.path_params["address"])
         if encoded is None:
             return Response(status_code=404)
         return Response(encoded, media_type="application/octet-stream")
@@ -209,11 +257,44 @@ def _parameters(session: Session) -> list[dict[str, Any]]:
     return [{"name": name, "value": value} for name, value in session.parameters.items()]
 
 
+def _run(session: Session, query: Query, given: dict[str, Any]) -> None:
+    bindings, describe_only = given.get("bindings") or {}, bool(given.get("describeOnly"))
+
+    def work() -> results.Result:
+        wanted = int(query.parameters.get("MULTI_STATEMENT_COUNT", session.parameters.get("MULTI_STATEMENT_COUNT", 1)))
+        if wanted != 1 and not describe_only:
+            return several.execute(session, query, wanted, [_bound(b) for b in _in_order(bindings)])
+        return _execute(session, query.text, bindings, describe_only=describe_only)
+
+    try:
+        query.parameters = parameter_values(given.get("parameters") or {})
+        session.run(query, work)
+    finally:
+        if not query.finished.is_set():
+            query.finish(queries.cancelled())
+
+
 def _execute(session: Session, text: str, bindings: dict[str, Any], *, describe_only: bool) -> results.Result:
     if any(isinstance(b["value"], list) for b in bindings.values()):
         columns = [[_bound({**b, "value": v}) for v in b["value"]] for b in _in_order(bindings)]
-        return sql.insert_batch(session, text, columns)
+        return session.insert_batch(text, columns)
     return session.execute(text, [_bound(b) for b in _in_order(bindings)], describe_only=describe_only)
+
+
+async def _in_thread(work: Callable[..., T], *arguments: Any) -> T:
+    """In a thread of its own however many there are: one that waits for a lock must not keep its holder out."""
+    return await anyio.to_thread.run_sync(partial(work, *arguments), limiter=_unlimited())
+
+
+def _in_progress(query: Query, answer: tuple[str, str]) -> JSONResponse:
+    code, message = answer
+    url = f"/queries/{query.id}/result"
+    data = {"queryId": query.id, "getResultUrl": url, "queryAbortsAfterSecs": 0, "progressDesc": None}
+    return JSONResponse({"data": data, "code": code, "message": message, "success": True})
+
+
+def _not_found(query_id: str) -> JSONResponse:
+    return failed("000709", f"Statement {query_id} not found", sqlstate="02000", query_id=query_id)
 
 
 def _in_order(bindings: dict[str, Any]) -> list[dict[str, Any]]:

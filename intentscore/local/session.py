@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import secrets
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
 
-from intentscore.local import errors, names, sql, statements
+from intentscore.local import errors, history, names, queries, several, sql, statements
 from intentscore.local.catalog import Catalog
 from intentscore.local.errors import SnowflakeError, does_not_exist
 from intentscore.local.names import ObjectName
+from intentscore.local.queries import Query
 from intentscore.local.results import Result, ResultStore
 from intentscore.local.scanner import Scanner
 from intentscore.local.statements import Effect
+from intentscore.local.transactions import Connection, Transaction
+from intentscore.local.variables import parameter_values, with_variables
 
 if TYPE_CHECKING:
     from intentscore.local.engine import Engine
 
+log = logging.getLogger(__name__)
+MAX_TIMER_S = threading.TIMEOUT_MAX
 DEFAULT_PARAMETERS: dict[str, Any] = {
     "AUTOCOMMIT": True,
     "TIMEZONE": "Etc/UTC",
@@ -48,18 +56,24 @@ class Session:
         self.engine = engine
         self.id = secrets.randbits(48)
         self.token = secrets.token_urlsafe(32)
-        self.duck = engine.connect()
+        self.master_token = secrets.token_urlsafe(32)
+        self.duck = Connection(engine.connect())
+        self.transaction = Transaction(self, self.duck, engine.writer)
         self.catalog = Catalog(self.duck)
         self.results = ResultStore()
-        self.parameters = DEFAULT_PARAMETERS | {k.upper(): v for k, v in (parameters or {}).items()}
+        self.parameters = DEFAULT_PARAMETERS | parameter_values(parameters or {})
         self.variables: dict[str, Any] = {}
         self.temporary_tables: dict[ObjectName, str] = {}
         self.database: str | None = None
         self.schema: str | None = None
         self.warehouse: str | None = engine.warehouse
         self.role = engine.role
-        self.in_transaction = False
+        self.last_used = time.monotonic()
+        self.closed = False
+        self._depth = 0
+        self._current: Query | None = None
         self._running = threading.RLock()
+        self._interrupting = threading.Lock()
 
     # ------------------------------------------------------------------ context
 
@@ -109,8 +123,10 @@ class Session:
 
     def execute(self, text: str, bindings: Sequence[Any] = (), *, describe_only: bool = False) -> Result:
         """Run one statement of Snowflake's SQL and answer as Snowflake would."""
-        with self._running:
+        with self._turn():
+            text = with_variables(text, self.variables)
             head = statements.read_head(Scanner(text, bindings))
+            several.refuse_several(text)
             if head.scanner.done and not head.words[0]:
                 raise SnowflakeError("Empty SQL statement.", 900, "42601")
             entry = statements.find(head)
@@ -118,60 +134,153 @@ class Session:
                 return sql.execute(self, text, bindings, describe_only=describe_only)
             if describe_only and entry.effect is not Effect.READ:
                 return sql.status_columns()
-            with self.effect(entry.effect):
+            with self.effect(entry.effect, temporary=head.temporary):
                 return entry.handler(self, head)
 
+    def insert_batch(self, text: str, columns: list[list[Any]]) -> Result:
+        """An INSERT with a list of values for each placeholder."""
+        with self._turn():
+            return sql.insert_batch(self, with_variables(text, self.variables), columns)
+
+    def touch(self) -> None:
+        """The client is still there."""
+        self.last_used = time.monotonic()
+
     @contextlib.contextmanager
-    def effect(self, effect: Effect) -> Iterator[None]:
+    def _turn(self) -> Iterator[None]:
+        """Statements of a session run one after another."""
+        with self._running:
+            self.last_used = time.monotonic()
+            self._depth += 1
+            try:
+                self.raise_if_cancelled()
+                yield
+            finally:
+                self._depth -= 1
+                self.last_used = time.monotonic()
+
+    @contextlib.contextmanager
+    def effect(self, effect: Effect, *, temporary: bool = False) -> Iterator[None]:
         """Give the statement the transaction its effect asks for, and turn DuckDB's errors into Snowflake's."""
         try:
+            if effect is not Effect.CONTROL:
+                self.transaction.require()
             if effect is Effect.DEFINE:
-                self.commit()
-                with self._own_transaction():
+                if self.in_transaction:
+                    self.commit()
+                with self.transaction.own(locked=not temporary):
                     yield
-            elif effect is Effect.WRITE and not self.in_transaction:
-                if self.parameters["AUTOCOMMIT"]:
-                    with self._own_transaction():
-                        yield
-                else:
-                    self.begin()
+            elif effect is Effect.WRITE and not self.in_transaction and self.parameters["AUTOCOMMIT"]:
+                with self.transaction.own():
                     yield
             else:
-                yield
+                with self.transaction.statement():
+                    if effect is Effect.WRITE:
+                        self.transaction.change()
+                    with self._at_one_time():
+                        yield
         except duckdb.Error as error:
-            if self.in_transaction and _is_aborted(error):
-                self.rollback()
+            self.raise_if_cancelled()
             raise errors.from_duckdb(error) from error
 
     @contextlib.contextmanager
-    def _own_transaction(self) -> Iterator[None]:
-        self.begin()
+    def _at_one_time(self) -> Iterator[None]:
+        """Within a transaction, the time is that of the statement."""
+        before, self.duck.now = self.duck.now, datetime.now(UTC) if self.transaction.begun else None
         try:
             yield
-        except BaseException:
-            self.rollback()
-            raise
-        self.commit()
+        finally:
+            self.duck.now = before
+
+    @property
+    def in_transaction(self) -> bool:
+        return self.transaction.open
 
     def begin(self) -> None:
-        if not self.in_transaction:
-            self.engine.writer.acquire(self, timeout_s=float(self.parameters["LOCK_TIMEOUT"]))
-            self.fetch("BEGIN")
-            self.in_transaction = True
+        self.transaction.start()
 
     def commit(self) -> None:
-        self._end("COMMIT")
+        self.transaction.commit()
 
     def rollback(self) -> None:
-        self._end("ROLLBACK")
+        self.transaction.rollback()
 
-    def _end(self, how: str) -> None:
-        if self.in_transaction:
-            self.in_transaction = False
-            try:
-                self.fetch(how)
-            finally:
-                self.engine.writer.release(self)
+    # ------------------------------------------------------------------ running and stopping a query
+
+    def run(self, query: Query, work: Callable[[], Result]) -> Result | None:
+        """Run a client's query, once those sent before it have ended; its outcome is noted in the query."""
+        try:
+            if history.cancels(query.text):
+                self.results.keep(query.id, result := sql.run_text(self, query.text))
+                query.finish()
+                return result
+            with self._running, self._as_current(query):
+                result = work()
+                query.rows = result.table.num_rows
+                self.results.keep(query.id, result)
+            query.finish()
+        except SnowflakeError as error:
+            query.finish(query.stopped_by or error)
+        except Exception as error:
+            log.exception("the engine failed on: %s", query.text)
+            message = f"Internal error of the local engine in: {query.text[:200]}\n{type(error).__name__}: {error}"
+            query.finish(query.stopped_by or SnowflakeError(message, 603, "XX000"))
+        else:
+            return result
+        return None
+
+    @contextlib.contextmanager
+    def _as_current(self, query: Query) -> Iterator[None]:
+        """What the request says about this one statement holds while it runs."""
+        before, outer = dict(self.parameters), self._current
+        self.parameters |= query.parameters
+        query.tag = str(self.parameters.get("QUERY_TAG") or "")
+        query.context = (self.database, self.schema, self.warehouse, self.role)
+        limit_s = float(self.parameters.get("STATEMENT_TIMEOUT_IN_SECONDS") or 0)
+        timer = threading.Timer(limit_s, query.stop, [queries.timed_out(limit_s)]) if 0 < limit_s < MAX_TIMER_S else None
+        with self._interrupting:
+            self._current = query
+        try:
+            if timer:
+                timer.daemon = True
+                timer.start()
+            yield
+        finally:
+            if timer:
+                timer.cancel()
+            with self._interrupting:
+                self._current = outer
+            for name in query.parameters:
+                if self.parameters.get(name) == query.parameters[name]:
+                    self.parameters.pop(name)
+                    self.parameters |= {name: before[name]} if name in before else {}
+
+    def interrupt(self, query: Query) -> None:
+        """Stop what DuckDB does for this query, and nothing else."""
+        with self._interrupting:
+            if self._current is query:
+                self.duck.interrupt()
+
+    @property
+    def current_query(self) -> Query | None:
+        return self._current
+
+    def raise_if_cancelled(self) -> None:
+        """For handlers that work outside DuckDB: end when the client has cancelled the query."""
+        if self._current is not None:
+            self._current.raise_if_stopped()
+
+    def wait(self, seconds: float) -> None:
+        """Do nothing for a while, unless the query is cancelled."""
+        if self._current is None:
+            time.sleep(seconds)
+        elif self._current.stopping.wait(seconds):
+            self.raise_if_cancelled()
+
+    @property
+    def idle_s(self) -> float:
+        """How long no statement has run; 0 while one does."""
+        return 0.0 if self._depth else time.monotonic() - self.last_used
 
     # ------------------------------------------------------------------ DuckDB, for the handlers
 
@@ -209,8 +318,14 @@ class Session:
         return name.duckdb
 
     def close(self) -> None:
+        """End the session: what runs is cancelled, what is open rolled back, what is temporary dropped."""
+        for query in self.engine.queries.running(self):
+            query.stop(queries.cancelled())
         with self._running:
-            with contextlib.suppress(duckdb.Error):
+            if self.closed:
+                return
+            self.closed = True
+            with contextlib.suppress(duckdb.Error, SnowflakeError):
                 self.rollback()
             self.results.clear()
             self.engine.forget(self)
@@ -225,7 +340,3 @@ def no_current(what: str) -> SnowflakeError:
         code,
         "22000",
     )
-
-
-def _is_aborted(error: duckdb.Error) -> bool:
-    return isinstance(error, duckdb.TransactionException) or "transaction is aborted" in str(error)

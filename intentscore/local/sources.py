@@ -59,7 +59,7 @@ def _table_functions(root: Expr, preparation: Preparation) -> Expr:
             raise unsupported(f"the table function {name}")
         if name == "GENERATOR":
             _count_over_generated(node)
-        positional, named = _arguments(call)
+        positional, named = _arguments(call, preparation)
         table = preparation.register(function(preparation.session, *positional, **named))
         replacement = reference(table, node.args.get("alias"))
         if node is root:
@@ -77,16 +77,25 @@ def _count_over_generated(node: exp.TableFromRows) -> None:
             call.replace(exp.column(GENERATED, quoted=True))
 
 
-def _arguments(call: Expr) -> tuple[list[Any], dict[str, Any]]:
+def _arguments(call: Expr, preparation: Preparation) -> tuple[list[Any], dict[str, Any]]:
     positional: list[Any] = []
     named: dict[str, Any] = {}
     given = call.expressions if isinstance(call, exp.Anonymous) else list(call.args.values())
     for argument in given:
         if isinstance(argument, exp.Kwarg):
-            named[argument.name.lower()] = argument.expression.to_py()
+            named[argument.name.lower()] = _value(argument.expression, preparation)
         elif isinstance(argument, Expr):
-            positional.append(argument.to_py())
+            positional.append(_value(argument, preparation))
     return positional, named
+
+
+def _value(argument: Expr, preparation: Preparation) -> Any:
+    """An argument's value: a literal's, or what a constant expression comes to."""
+    try:
+        return argument.to_py()
+    except ValueError:
+        query = preparation.to_duckdb(exp.select(argument.copy()))
+        return preparation.session.duck.sql(query).fetchall()[0][0]
 
 
 def reference(registered: str, alias: Expr | None = None) -> exp.Table:

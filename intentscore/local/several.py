@@ -1,0 +1,95 @@
+"""Several statements in one request: split, counted, and run one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlglot.tokenizer_core import Token, TokenType
+
+from intentscore.local import results, types
+from intentscore.local.errors import SnowflakeError
+from intentscore.local.queries import Query
+from intentscore.local.results import Result
+from intentscore.local.scanner import tokenize
+
+if TYPE_CHECKING:
+    from intentscore.local.session import Session
+
+ANY_NUMBER = 0
+BEGINS_TRANSACTION = {"", ";", "TRANSACTION", "WORK", "NAME"}
+ENDS_INNER = {"IF", "FOR", "LOOP", "WHILE", "CASE", "REPEAT"}
+
+
+def split(text: str) -> list[str]:
+    """The statements of a text; a BEGIN … END block with its semicolons is one statement."""
+    return [text[part[0].start : part[-1].end + 1] for part in _parts(tokenize(text))]
+
+
+def _parts(tokens: list[Token]) -> list[list[Token]]:
+    found: list[list[Token]] = [[]]
+    depth = 0
+    words = [token.text.upper() for token in tokens] + [""]
+    for i, token in enumerate(tokens):
+        if token.token_type is TokenType.SEMICOLON and depth == 0:
+            found.append([])
+            continue
+        if token.token_type not in (TokenType.STRING, TokenType.RAW_STRING, TokenType.IDENTIFIER):
+            depth = max(0, depth + _opens(words, i, found[-1], depth))
+        found[-1].append(token)
+    return [part for part in found if part]
+
+
+def _opens(words: list[str], i: int, before: list[Token], depth: int) -> int:
+    """1 where a block of several statements begins, -1 where it ends."""
+    match words[i]:
+        case "DECLARE" if not before:
+            return 1
+        case "BEGIN" if words[i + 1] not in BEGINS_TRANSACTION:
+            return 0 if before and before[0].text.upper() == "DECLARE" and depth == 1 else 1
+        case "CASE" if depth and words[i - 1] != "END":
+            return 1
+        case "END" if depth and words[i + 1] not in ENDS_INNER - {"CASE"}:
+            return -1
+        case _:
+            return 0
+
+
+def refuse_several(text: str) -> None:
+    """One statement is what a request means, unless it says how many."""
+    if ";" in text and (count := len(split(text))) > 1:
+        raise wrong_count(count, 1)
+
+
+def wrong_count(found: int, wanted: int) -> SnowflakeError:
+    return SnowflakeError(
+        f"Actual statement count {found} did not match the desired statement count {wanted}.", 8, "0A000"
+    )
+
+
+def execute(session: Session, parent: Query, wanted: int, bindings: Sequence[Any] = ()) -> Result:
+    """Run the statements of one request, each a query of its own; the first that fails is the last."""
+    statements = split(parent.text)
+    if wanted not in (ANY_NUMBER, len(statements)):
+        raise wrong_count(len(statements), wanted)
+    waiting = list(bindings)
+    for text in statements:
+        count = sum(token.token_type is TokenType.PLACEHOLDER for token in tokenize(text))
+        mine, waiting = waiting[:count], waiting[count:]
+        child = Query(results.new_query_id(), session, text, session.id)
+        child.parameters = {k: v for k, v in parent.parameters.items() if k != "MULTI_STATEMENT_COUNT"}
+        session.engine.queries.add(child)
+        parent.children.append(child)
+        _run(session, parent, child, mine)
+        if child.error is not None:
+            raise child.error
+    return results.rows({"multiple statement execution": types.TEXT}, [["Multiple statements executed successfully."]])
+
+
+def _run(session: Session, parent: Query, child: Query, bindings: Sequence[Any]) -> None:
+    def work() -> Result:
+        parent.raise_if_stopped()
+        return session.execute(child.text, bindings)
+
+    result = session.run(child, work)
+    child.kind = str(result.statement_type) if result is not None else ""
