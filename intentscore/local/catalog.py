@@ -10,11 +10,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from intentscore.local.names import ObjectName, quote
+
+if TYPE_CHECKING:
+    from intentscore.local.transactions import Connection
 
 SCHEMA = "_ENGINE"
 OWNER = "SYSADMIN"
@@ -50,7 +53,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, database: str) -> None:
 class Catalog:
     """The catalog as one session sees it, inside that session's transaction."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._temporary: dict[tuple[str, ObjectName], Entry] = {}
 

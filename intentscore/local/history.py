@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from intentscore.local import queries, results, types
-from intentscore.local.context_functions import context_function
+from intentscore.local import queries, results, rewrites, sql, types
+from intentscore.local.context_functions import context_function, evaluate
 from intentscore.local.errors import SnowflakeError, invalid
 from intentscore.local.queries import Query
 from intentscore.local.results import Result
@@ -37,8 +37,8 @@ def cancel_query(session: Session, query_id: str) -> str:
 @context_function("SYSTEM$CANCEL_ALL_QUERIES")
 def cancel_all_queries(session: Session, session_id: int | str) -> str:
     """Cancel what a session runs; the statement that asks for it is not meant."""
-    asking = session.current_query
-    running = [q for q in session.engine.queries.running() if q.session_id == int(session_id) and q is not asking]
+    mine = [query for query in session.engine.queries.running() if query.session_id == int(session_id)]
+    running = [query for query in mine if not cancels(query.text)]
     stopped = [query for query in running if query.stop(queries.cancelled())]
     return f"{len(stopped)} queries cancelled"
 
@@ -63,7 +63,14 @@ def wait(session: Session, amount: float, unit: str = "SECONDS") -> str:
 def cancels(text: str) -> bool:
     """Whether a statement cancels others: it does not wait for its turn."""
     words = text[:60].upper().split(maxsplit=1)
-    return len(words) == 2 and words[0] in ("SELECT", "CALL") and words[1].startswith("SYSTEM$CANCEL_")
+    return len(words) == 2 and words[0] == "SELECT" and words[1].startswith("SYSTEM$CANCEL_")
+
+
+def cancel(session: Session, text: str) -> Result:
+    """Answer such a statement without DuckDB, whose connection is busy with what is to be cancelled."""
+    select = evaluate(rewrites.name_columns(sql.parse(text)), session)
+    cells = {cell.alias_or_name: cell.unalias().to_py() for cell in select.expressions}
+    return results.rows(dict.fromkeys(cells, types.TEXT), [list(cells.values())])
 
 
 # ---------------------------------------------------------------------------- transactions
@@ -170,7 +177,7 @@ def _within(query: Query, start: datetime | None, end: datetime | None) -> bool:
 
 
 def _aware(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=queries.UTC) if moment.tzinfo is None else moment
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 _SCHEMA = pa.schema([
@@ -187,7 +194,7 @@ _SCHEMA = pa.schema([
 def _row(session: Session, query: Query) -> dict[str, Any]:
     database, schema, warehouse, role = query.context or (None, None, None, None)
     status = {queries.FAILED: "FAILED_WITH_ERROR", queries.SUCCEEDED: "SUCCESS"}.get(query.status, "RUNNING")
-    elapsed = int(((query.ended or datetime.now(queries.UTC)) - query.started).total_seconds() * 1000)
+    elapsed = int(((query.ended or datetime.now(UTC)) - query.started).total_seconds() * 1000)
     return {
         "QUERY_ID": query.id, "QUERY_TEXT": query.text, "DATABASE_NAME": database, "SCHEMA_NAME": schema,
         "QUERY_TYPE": kind(query.text), "SESSION_ID": query.session_id, "USER_NAME": session.engine.user.upper(),

@@ -101,7 +101,9 @@ class QueryLog:
             if query.request_id:
                 self._requests[query.session_id, query.request_id] = query
             self._characters += min(len(query.text), LONGEST_TEXT)
-            while len(self._queries) > REMEMBERED or (self._characters > REMEMBERED_CHARACTERS and len(self._queries) > 1):
+            while len(self._queries) > REMEMBERED or (
+                self._characters > REMEMBERED_CHARACTERS and len(self._queries) > 1
+            ):
                 _, oldest = self._queries.popitem(last=False)
                 self._characters -= len(oldest.text)
                 self._requests.pop((oldest.session_id, oldest.request_id or ""), None)

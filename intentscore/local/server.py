@@ -228,7 +228,11 @@ class Server:
     @with_session
     async def result(self, request: Request, session: Session) -> Response:
         query = self._query(request, session)
-        return _not_found(request.path_params["query_id"]) if query is None else await self._outcome(session, query, request)
+        return (
+            _not_found(request.path_params["query_id"])
+            if query is None
+            else await self._outcome(session, query, request)
+        )
 
     @with_session
     async def monitor(self, request: Request, session: Session) -> Response:

@@ -211,7 +211,7 @@ class Session:
         """Run a client's query, once those sent before it have ended; its outcome is noted in the query."""
         try:
             if history.cancels(query.text):
-                self.results.keep(query.id, result := sql.run_text(self, query.text))
+                self.results.keep(query.id, result := history.cancel(self, query.text))
                 query.finish()
                 return result
             with self._running, self._as_current(query):
@@ -237,7 +237,9 @@ class Session:
         query.tag = str(self.parameters.get("QUERY_TAG") or "")
         query.context = (self.database, self.schema, self.warehouse, self.role)
         limit_s = float(self.parameters.get("STATEMENT_TIMEOUT_IN_SECONDS") or 0)
-        timer = threading.Timer(limit_s, query.stop, [queries.timed_out(limit_s)]) if 0 < limit_s < MAX_TIMER_S else None
+        timer = (
+            threading.Timer(limit_s, query.stop, [queries.timed_out(limit_s)]) if 0 < limit_s < MAX_TIMER_S else None
+        )
         with self._interrupting:
             self._current = query
         try:
@@ -260,10 +262,6 @@ class Session:
         with self._interrupting:
             if self._current is query:
                 self.duck.interrupt()
-
-    @property
-    def current_query(self) -> Query | None:
-        return self._current
 
     def raise_if_cancelled(self) -> None:
         """For handlers that work outside DuckDB: end when the client has cancelled the query."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime
+from itertools import pairwise
 from typing import Any
 
 from sqlglot.tokenizer_core import TokenType
@@ -21,7 +22,7 @@ def with_variables(text: str, variables: Mapping[str, Any]) -> str:
         return text
     tokens = tokenize(text)
     pieces, at = [], 0
-    for token, after in zip(tokens, tokens[1:], strict=False):
+    for token, after in pairwise(tokens):
         is_reference = token.token_type is TokenType.PARAMETER and text[token.start : token.end + 1] == "$"
         if not is_reference or after.start != token.end + 1 or not _is_name(after.text):
             continue
@@ -56,7 +57,9 @@ def as_text(value: Any) -> str:
 
 def check_size(value: Any) -> None:
     if len(str(value).encode()) > MAX_BYTES:
-        raise invalid(f"Assignment to a session variable not done because value exceeds size limit of {MAX_BYTES} bytes")
+        raise invalid(
+            f"Assignment to a session variable not done because value exceeds size limit of {MAX_BYTES} bytes"
+        )
 
 
 # ---------------------------------------------------------------------------- parameters

@@ -21,19 +21,19 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
         yield endpoint
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def parameters(engine: Endpoint) -> dict[str, Any]:
     """What a client needs to connect."""
     return engine.connection_parameters()
 
 
 @pytest.fixture
-def connect(parameters: dict[str, Any]) -> Iterator[Callable[..., SnowflakeConnection]]:
+def connect(engine: Endpoint) -> Iterator[Callable[..., SnowflakeConnection]]:
     """Opens plain connections, which are closed when the test ends."""
     opened: list[SnowflakeConnection] = []
 
     def connect(**others: Any) -> SnowflakeConnection:
-        opened.append(snowflake.connector.connect(**(parameters | others)))
+        opened.append(snowflake.connector.connect(**(engine.connection_parameters() | others)))
         return opened[-1]
 
     yield connect
