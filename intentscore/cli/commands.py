@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,32 +9,14 @@ from typing import Annotated, Literal
 import typer
 
 from intentscore import __version__
+from intentscore.cli import schedule
+from intentscore.cli.declare import command_of, listed, new_group
 from intentscore.cli.exits import EXIT_CODES
-from intentscore.cli.group import OneLineErrors
 from intentscore.cli.invocation import Invocation, with_shared_options
 from intentscore.cli.values import day, last_day, session_source
 
-app = typer.Typer(
-    cls=OneLineErrors,
-    # Plain help: with markup Typer imports most of Rich for it, at more than the price of everything else.
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-
-
-def listed(title: str, lines: Iterable[str]) -> str:
-    """A block of help text that keeps its lines (which is what the backspace tells Typer)."""
-    return "\n".join(["\b", f"{title}:", *(f"  {line}" for line in lines)])
-
-
-def command(*examples: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Registers a command; the examples end its help text."""
-
-    def register(body: Callable[..., None]) -> Callable[..., None]:
-        app.command(epilog=listed("Examples", examples))(with_shared_options(body))
-        return body
-
-    return register
+app = new_group()
+command = command_of(app)
 
 
 def show_version(asked: bool) -> None:
@@ -224,3 +205,6 @@ def status(call: Invocation) -> None:
 
     with call.session() as session:
         call.show(look(session, call.settings))
+
+
+app.add_typer(schedule.app, name="schedule")

@@ -18,7 +18,7 @@ class OneLineErrors(TyperGroup):
     """Prints a usage error as one line instead of Typer's four; without any argument, the help."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, args or ["--help"])
+        return super().parse_args(ctx, args or ([] if self.invoke_without_command else ["--help"]))
 
     def main(
         self,

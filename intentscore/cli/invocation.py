@@ -76,6 +76,7 @@ class Invocation:
 
     command: str
     shared: Shared
+    subcommand: str | None = None
 
     @functools.cached_property
     def settings(self) -> Settings:
@@ -131,7 +132,7 @@ def with_shared_options(body: Callable[..., None]) -> Callable[..., None]:
     def typed(ctx: typer.Context, **values: Any) -> None:
         given = shared_parameters(**{name: values.pop(name) for name in shared})
         ctx.obj = ctx.obj.refined_by(given) if isinstance(ctx.obj, Shared) else given
-        call = Invocation(ctx.info_name or body.__name__, ctx.obj)
+        call = Invocation(ctx.info_name or body.__name__, ctx.obj, ctx.invoked_subcommand)
         try:
             body(call, **values)
         except Exception as error:

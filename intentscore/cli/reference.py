@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import typer
 from typer.core import TyperGroup
@@ -32,11 +33,23 @@ def group() -> TyperGroup:
 def reference() -> str:
     top = group()
     context = typer.Context(top, info_name="intentscore", terminal_width=78)
-    sections = [_section("intentscore", context.get_help())]
-    for name, command in top.commands.items():
-        own = typer.Context(command, info_name=name, parent=context, terminal_width=78)
-        sections.append(_section(f"intentscore {name}", own.get_help()))
-    return "\n".join([HEADER, *sections])
+    return "\n".join([HEADER, *_sections(top, context)])
+
+
+def _sections(command: Any, context: typer.Context) -> list[str]:
+    """The help of a command and of every command below it."""
+    sections = [_section(context.command_path, context.get_help())]
+    for name, below in getattr(command, "commands", {}).items():
+        sections += _sections(below, typer.Context(below, info_name=name, parent=context, terminal_width=78))
+    return sections
+
+
+def command_paths(command: Any = None, above: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Every command as the words that call it."""
+    found = []
+    for name, below in getattr(command or group(), "commands", {}).items():
+        found += [(*above, name), *command_paths(below, (*above, name))]
+    return found
 
 
 def _section(title: str, text: str) -> str:

@@ -36,7 +36,7 @@ def complete(words: str) -> list[str]:
 
 
 def test_the_shell_completes_commands() -> None:
-    assert complete("intentscore s") == ["score", "status"]
+    assert complete("intentscore s") == ["score", "status", "schedule"]
 
 
 def test_the_shell_completes_the_names_of_connections(snowflake_home: Path) -> None:

@@ -9,10 +9,10 @@ from typer.testing import CliRunner
 
 from intentscore.cli.commands import app
 from intentscore.cli.exits import EXIT_CODES
-from intentscore.cli.reference import group, reference
+from intentscore.cli.reference import command_paths, reference
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = list(group().commands)
+COMMANDS = [" ".join(words) for words in command_paths()]
 HEAVY = {
     "snowflake",
     "snowflake.connector",
@@ -42,7 +42,7 @@ def python(*lines: str) -> str:
 
 
 def help_of(*command: str) -> str:
-    result = CliRunner().invoke(app, [*command, "--help"])
+    result = CliRunner().invoke(app, [*" ".join(command).split(), "--help"])
     assert result.exit_code == 0
     return result.stdout
 

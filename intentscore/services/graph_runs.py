@@ -1,0 +1,90 @@
+"""Runs of a task graph: what the finalizer writes down, and what a back-fill reads to go on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from intentscore.errors import WarehouseError
+from intentscore.services.logical_day import graph_config, logical_day, runtime_info
+from intentscore.services.runs import recorded
+from intentscore.settings import Settings
+from intentscore.warehouse.identifiers import current_schema, literal
+from intentscore.warehouse.tables import RUNS, exists
+
+if TYPE_CHECKING:
+    from snowflake.snowpark import Session
+
+GRAPH = "graph"
+FAILED_STATES = ("FAILED", "FAILED_AND_AUTO_SUSPENDED", "CANCELLED")
+
+
+@dataclass(frozen=True)
+class TaskOutcome:
+    """One task of one graph run; the duration is in seconds, None while it has not ended."""
+
+    task: str
+    state: str
+    scheduled_at: datetime | None
+    started_at: datetime | None
+    duration_s: float | None
+    message: str | None
+
+
+def record_current_run(session: Session, settings: Settings) -> dict[str, Any]:
+    """Write the RUNS row of the graph run this finalizer ends; raises WarehouseError when a task of it failed."""
+    config, day = graph_config(session), logical_day(session)
+    root = runtime_info(session, "CURRENT_ROOT_TASK_NAME")
+    group = runtime_info(session, "CURRENT_TASK_GRAPH_RUN_GROUP_ID")
+    arguments = {"graph": root, "date": str(day), "run": group, "backfill": config.get("backfill")}
+    with recorded(session, settings, GRAPH, **arguments) as run:
+        outcomes = [o for o in task_outcomes(session, root, group) if o.state != "EXECUTING"]
+        failed = [o for o in outcomes if o.state in FAILED_STATES]
+        if failed:
+            first = failed[0]
+            raise WarehouseError(f"task {first.task} of {root} failed for {day}: {first.message}")
+        run.row_count = len(outcomes)
+    return {"day": str(day), "tasks": len(outcomes)}
+
+
+def task_outcomes(session: Session, root: str, group: str | None = None, limit: int = 200) -> list[TaskOutcome]:
+    """The tasks of a graph's runs (of one run when `group` is given), in the order they started."""
+    history = (
+        "SELECT NAME, STATE, SCHEDULED_TIME, QUERY_START_TIME, COMPLETED_TIME, ERROR_MESSAGE "
+        f"FROM TABLE({information_schema(session)}.TASK_HISTORY(RESULT_LIMIT => {limit})) "
+        f"WHERE SCHEMA_NAME = CURRENT_SCHEMA() AND (NAME = {literal(root)} OR NAME LIKE {literal(root + '$%')})"
+    )
+    if group is not None:
+        history += f" AND GRAPH_RUN_GROUP_ID = {literal(group)}"
+    rows = session.sql(f"{history} ORDER BY QUERY_START_TIME NULLS LAST, NAME").collect()
+    return [
+        TaskOutcome(
+            task=row["NAME"],
+            state=row["STATE"],
+            scheduled_at=row["SCHEDULED_TIME"],
+            started_at=row["QUERY_START_TIME"],
+            duration_s=_seconds(row["QUERY_START_TIME"], row["COMPLETED_TIME"]),
+            message=row["ERROR_MESSAGE"],
+        )
+        for row in rows
+    ]
+
+
+def information_schema(session: Session) -> str:
+    return f"{current_schema(session).rsplit('.', 1)[0]}.INFORMATION_SCHEMA"
+
+
+def _seconds(start: datetime | None, end: datetime | None) -> float | None:
+    return (end - start).total_seconds() if start and end else None
+
+
+def days_done(session: Session, settings: Settings, backfill: str) -> set[date]:
+    """The days of a back-fill whose graph run succeeded."""
+    if not exists(session, settings, RUNS):
+        return set()
+    table = RUNS.qualified_name(session, settings)
+    rows = session.sql(f"SELECT ARGUMENTS FROM {table} WHERE COMMAND = {literal(GRAPH)} AND OUTCOME = 'done'").collect()
+    read = [json.loads(row["ARGUMENTS"]) for row in rows]
+    return {date.fromisoformat(found["date"]) for found in read if found.get("backfill") == backfill}
