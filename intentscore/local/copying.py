@@ -59,7 +59,7 @@ def copy_into(session: Session, head: Statement) -> Result:
     rows = [_load_file(session, load, kind, file) for file in files]
     if str(options.get("PURGE", False)).upper() == "TRUE":
         for file in files:
-            file.unlink()
+            session.transaction.after_commit(file.unlink)
     return _report(rows)
 
 

@@ -12,7 +12,6 @@ import fcntl
 import json
 import os
 import secrets
-import shutil
 import socket
 import threading
 import time
@@ -21,12 +20,10 @@ from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
 
 import duckdb
 
 from intentscore.local import (
-    catalog,
     context,
     copying,
     grants,
@@ -40,14 +37,15 @@ from intentscore.local import (
     tags,
     views,
 )
+from intentscore.local.errors import already_exists, does_not_exist
 from intentscore.local.queries import QueryLog
 from intentscore.local.session import Session
+from intentscore.local.storage import Storage
 from intentscore.local.transactions import WriterLock
 
 HANDLERS = (context, copying, grants, history, inference, models, show, stages, tables, tags, views)
 HOST = "127.0.0.1"
 DATABASE = "INTENTSCORE"
-SUFFIX = ".duckdb"
 WAIT_S = 0.05
 SESSION_IDLE_S = 4 * 3600
 
@@ -81,7 +79,7 @@ class Engine:
     server_version = "9.36.0"
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.storage = Storage(root)
         self.password = secrets.token_urlsafe(24)
         self.sessions: dict[str, Session] = {}
         self.masters: dict[str, Session] = {}
@@ -93,9 +91,9 @@ class Engine:
         for script in sorted(resources.files("intentscore.local").joinpath("functions").iterdir(), key=str):
             self._root_connection.execute(script.read_text()).fetchall()
         self._databases: list[str] = []
-        self.folder("databases").mkdir(parents=True, exist_ok=True)
-        for file in sorted(self.folder("databases").glob(f"*{SUFFIX}")):
-            self._attach(unquote(file.name.removesuffix(SUFFIX)), file)
+        self._changing_databases = threading.Lock()
+        for name in self.storage.database_names():
+            self._attach(self._root_connection, name)
         if not self._databases:
             self.create_database(DATABASE)
 
@@ -105,33 +103,38 @@ class Engine:
         return self._databases
 
     def create_database(self, name: str) -> None:
-        self._attach(name, self._database_file(name))
+        with self._changing_databases:
+            if name in self._databases:
+                raise already_exists(name)
+            connection = self.connect()
+            self.storage.make_database(connection, name)
+            self._attach(connection, name)
 
     def drop_database(self, name: str) -> None:
-        self._root_connection.execute(f"DETACH {names.quote(name)}").fetchall()
-        self._databases = [database for database in self._databases if database != name]
-        file = self._database_file(name)
-        file.unlink(missing_ok=True)
-        file.with_name(file.name + ".wal").unlink(missing_ok=True)
+        with self._changing_databases:
+            if name not in self._databases:
+                raise does_not_exist("Database", name)
+            connection = self.connect()
+            query = f"SELECT KIND, DETAILS FROM {names.quote(name)}._ENGINE.OBJECTS"
+            objects = connection.execute(query).fetchall()
+            connection.execute(f"DETACH {names.quote(name)}").fetchall()
+            self._databases = [database for database in self._databases if database != name]
+            self.storage.remove_database(name)
+            for kind, details in objects:
+                self.storage.remove(self.storage.folders_of(kind, json.loads(details)))
 
-    def _database_file(self, name: str) -> Path:
-        return self.folder("databases") / f"{quote(name, safe='')}{SUFFIX}"
-
-    def _attach(self, name: str, file: Path) -> None:
-        connection = self._root_connection.cursor()
-        connection.execute(f"ATTACH {names.literal(str(file))} AS {names.quote(name)}").fetchall()
-        catalog.prepare(connection, name)
-        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {names.quote(name)}.PUBLIC").fetchall()
+    def _attach(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
+        self.storage.attach_database(connection, name)
         self._databases = sorted([*self._databases, name])
 
     def connect(self) -> duckdb.DuckDBPyConnection:
         return self._root_connection.cursor()
 
     def folder(self, *parts: str) -> Path:
-        return self.root.joinpath(*(quote(part, safe="") for part in parts))
+        return self.storage.folder(*parts)
 
     def new_folder_name(self) -> str:
-        return secrets.token_hex(12)
+        return self.storage.new_folder_name()
 
     # ------------------------------------------------------------------ sessions
 
@@ -163,18 +166,7 @@ class Engine:
         self._root_connection.close()
 
     def sweep(self) -> None:
-        """Remove the folders that no stage and no model version refers to: what a crash left behind."""
-        connection = self.connect()
-        known = set()
-        for database in self._databases:
-            query = f"SELECT DETAILS FROM {names.quote(database)}._ENGINE.OBJECTS WHERE KIND IN ('STAGE', 'MODEL')"
-            for (details,) in connection.execute(query).fetchall():
-                read = json.loads(details)
-                known |= {read.get("folder"), *(v["folder"] for v in read.get("versions", {}).values())}
-        for kind in ("stages", "models"):
-            for folder in self.folder(kind).glob("*") if self.folder(kind).exists() else ():
-                if not folder.name.startswith("_") and folder.name not in known:
-                    shutil.rmtree(folder, ignore_errors=True)
+        self.storage.sweep(self.connect(), self._databases)
 
 
 # ---------------------------------------------------------------------------- running and joining
@@ -183,8 +175,7 @@ class Engine:
 @contextlib.contextmanager
 def open_engine(home: Path, announce: Callable[[str], None]) -> Iterator[Endpoint]:
     """The engine of a home folder: started in this process, or joined where another process runs it."""
-    root = home / "engine"
-    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    root = _private_folder(home)
     told = False
     while True:
         with contextlib.ExitStack() as stack:
@@ -198,6 +189,17 @@ def open_engine(home: Path, announce: Callable[[str], None]) -> Iterator[Endpoin
             announce(f"waiting for the local engine in {home}, which another process is starting or stopping")
             told = True
         time.sleep(WAIT_S)
+
+
+def _private_folder(home: Path) -> Path:
+    """The engine's folder in the home, for its owner only."""
+    if not home.exists():
+        home.mkdir(parents=True, mode=0o700)
+    root = home / "engine"
+    root.mkdir(exist_ok=True, mode=0o700)
+    if root.stat().st_mode & 0o077:
+        root.chmod(0o700)
+    return root
 
 
 def _locked(stack: contextlib.ExitStack, path: Path, how: int) -> bool:

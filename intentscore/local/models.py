@@ -112,7 +112,9 @@ def _add_version(session: Session, entry: Entry, version: str, scanner: Scanner)
     if not (source / "MANIFEST.yml").is_file():
         raise invalid(f"no MANIFEST.yml in '{scanner.text}'")
     folder = session.engine.new_folder_name()
-    shutil.copytree(source, session.engine.folder("models", folder))
+    copied = session.engine.folder("models", folder)
+    session.transaction.on_rollback(lambda: session.engine.storage.remove([copied]))
+    shutil.copytree(source, copied)
     read = manifest(source)
     entry.details["versions"][version] = {
         "created_on": datetime.now(UTC).isoformat(), "comment": "", "metadata": "{}", "aliases": [], "folder": folder,
@@ -163,8 +165,8 @@ def _drop_version(session: Session, entry: Entry, given: str) -> None:
     version = version_name(entry, given)
     if version == entry.details["default"]:
         raise invalid(f"Cannot drop version '{version}' because it is the default version of the model.")
-    folder = entry.details["versions"].pop(version)["folder"]
-    shutil.rmtree(session.engine.folder("models", folder), ignore_errors=True)
+    folder = session.engine.folder("models", entry.details["versions"].pop(version)["folder"])
+    session.transaction.after_commit(lambda: session.engine.storage.remove([folder]))
 
 
 def _alter_version(entry: Entry, version: str, scanner: Scanner) -> None:
@@ -221,8 +223,9 @@ def _drop(session: Session, name: ObjectName) -> None:
     entry = session.catalog.get(MODEL, name)
     session.catalog.remove(MODEL, name)
     session.catalog.clear_tags(name)
-    for version in entry.details["versions"].values() if entry else ():
-        shutil.rmtree(session.engine.folder("models", version["folder"]), ignore_errors=True)
+    if entry is not None:
+        folders = session.engine.storage.folders_of(MODEL, entry.details)
+        session.transaction.after_commit(lambda: session.engine.storage.remove(folders))
 
 
 # ---------------------------------------------------------------------------- SHOW

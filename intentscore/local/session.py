@@ -9,12 +9,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
 
-from intentscore.local import errors, history, names, queries, several, sql, statements
+from intentscore.local import errors, history, names, queries, several, sql, statements, uploads
 from intentscore.local.catalog import Catalog
 from intentscore.local.errors import SnowflakeError, does_not_exist
 from intentscore.local.names import ObjectName
@@ -71,6 +72,7 @@ class Session:
         self.last_used = time.monotonic()
         self.closed = False
         self._depth = 0
+        self._put_aside: list[Path] = []
         self._current: Query | None = None
         self._running = threading.RLock()
         self._interrupting = threading.Lock()
@@ -130,6 +132,8 @@ class Session:
             if head.scanner.done and not head.words[0]:
                 raise SnowflakeError("Empty SQL statement.", 900, "42601")
             entry = statements.find(head)
+            if head.words[0] != "PUT":
+                self._forget_put_aside()
             if entry is None:
                 return sql.execute(self, text, bindings, describe_only=describe_only)
             if describe_only and entry.effect is not Effect.READ:
@@ -141,6 +145,17 @@ class Session:
         """An INSERT with a list of values for each placeholder."""
         with self._turn():
             return sql.insert_batch(self, with_variables(text, self.variables), columns)
+
+    def put_aside(self, target: Path, source: str) -> None:
+        """Keep what an upload replaces until the client has gone on to something else."""
+        storage = self.engine.storage
+        if folder := uploads.put_aside(storage.folder("replaced", storage.new_folder_name()), target, source):
+            self._put_aside.append(folder)
+
+    def _forget_put_aside(self) -> None:
+        if self._put_aside:
+            self.engine.storage.remove(self._put_aside)
+            self._put_aside = []
 
     def touch(self) -> None:
         """The client is still there."""
@@ -325,6 +340,7 @@ class Session:
             self.closed = True
             with contextlib.suppress(duckdb.Error, SnowflakeError):
                 self.rollback()
+            self._forget_put_aside()
             self.results.clear()
             self.engine.forget(self)
             self.duck.close()

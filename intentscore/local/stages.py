@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -126,7 +125,9 @@ def create_stage(session: Session, head: Statement) -> Result:
         STAGE, name, options.get("COMMENT", ""), folder=session.engine.new_folder_name(),
         file_format=_given_format(options.get("FILE_FORMAT")),
     )  # fmt: skip
-    session.engine.folder("stages", entry.details["folder"]).mkdir(parents=True)
+    folder = session.engine.folder("stages", entry.details["folder"])
+    folder.mkdir(parents=True)
+    session.transaction.on_rollback(lambda: session.engine.storage.remove([folder]))
     session.catalog.put(entry, temporary=head.temporary)
     return results.done(f"Stage area {name.name} successfully created.")
 
@@ -139,7 +140,8 @@ def _remove_stage(session: Session, name: ObjectName) -> None:
     entry = session.catalog.get(STAGE, name)
     if entry is not None:
         session.catalog.remove(STAGE, name)
-        shutil.rmtree(session.engine.folder("stages", entry.details["folder"]), ignore_errors=True)
+        folder = session.engine.folder("stages", entry.details["folder"])
+        session.transaction.after_commit(lambda: session.engine.storage.remove([folder]))
 
 
 def drop_temporary(session: Session) -> None:
@@ -270,6 +272,8 @@ def put(session: Session, head: Statement) -> Result:
     if where.read_only:
         raise SnowflakeError("SQL compilation error:\na model version cannot be written to.", 2076, "42601")
     target = _made(where.target)
+    if options.get("OVERWRITE", False):
+        session.put_aside(target, source)
     return _transfer(
         "UPLOAD",
         target,

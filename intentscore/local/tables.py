@@ -102,7 +102,11 @@ def drop_schema(session: Session, head: Statement) -> Result:
 
 def _drop_schema(session: Session, database: str, schema: str) -> None:
     session.fetch(f"DROP SCHEMA {quote(database)}.{quote(schema)} CASCADE")
+    storage = session.engine.storage
+    entries = [entry for kind in ("STAGE", "MODEL") for entry in session.catalog.entries(kind, database, schema)]
+    folders = [folder for entry in entries for folder in storage.folders_of(entry.kind, entry.details)]
     session.catalog.drop_schema(database, schema)
+    session.transaction.after_commit(lambda: storage.remove(folders))
 
 
 # ---------------------------------------------------------------------------- tables

@@ -1,0 +1,118 @@
+"""The engine's folder on disk: one file per database, a folder per stage and per model version.
+
+Whatever moment a crash comes at, the next start finds either the old state or the new one. Files are written before
+the catalog row that names them is committed, and deleted after the row is gone; what neither refers to is swept.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+import duckdb
+
+from intentscore.local import catalog, names, uploads
+from intentscore.local.errors import invalid
+
+SUFFIX, WAL = ".duckdb", ".wal"
+STARTED, DROPPED = ".new", ".dropped"
+LONGEST_NAME = 255 - len(SUFFIX + WAL + DROPPED)
+
+
+def file_name(name: str) -> str:
+    """An object's name as the name of one file: no path, nor a part of one."""
+    encoded = quote(name, safe="").replace(".", "%2E")
+    if not encoded or len(encoded) > LONGEST_NAME:
+        raise invalid(f"the name '{name[:40]}…' is too long for a file of the local engine")
+    return encoded
+
+
+class Storage:
+    """Paths within the engine's folder, and what is done to them."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._databases = self.folder("databases")
+        self._databases.mkdir(parents=True, exist_ok=True)
+
+    def folder(self, *parts: str) -> Path:
+        return self.root.joinpath(*map(file_name, parts))
+
+    def new_folder_name(self) -> str:
+        return secrets.token_hex(12)
+
+    # ------------------------------------------------------------------ databases
+
+    def database_names(self) -> list[str]:
+        """The databases of an earlier run, after removing what is left of half-made and half-dropped ones."""
+        for left in [*self._databases.glob(f"*{STARTED}*"), *self._databases.glob(f"*{DROPPED}")]:
+            left.unlink()
+        for log in self._databases.glob(f"*{SUFFIX}{WAL}"):
+            if not log.with_suffix("").exists():
+                log.unlink()
+        return sorted(unquote(file.name.removesuffix(SUFFIX)) for file in self._databases.glob(f"*{SUFFIX}"))
+
+    def database_file(self, name: str) -> Path:
+        return self._databases / f"{file_name(name)}{SUFFIX}"
+
+    def make_database(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
+        """A complete database appears under its name at once."""
+        file = self.database_file(name)
+        started = file.with_name(file.name + STARTED)
+        alias = names.quote(f"_new {name}")
+        connection.execute(f"ATTACH {names.literal(str(started))} AS {alias}").fetchall()
+        try:
+            catalog.prepare(connection, f"_new {name}")
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {alias}.PUBLIC").fetchall()
+            connection.execute(f"CHECKPOINT {alias}").fetchall()
+        finally:
+            connection.execute(f"DETACH {alias}").fetchall()
+        started.replace(file)
+
+    def attach_database(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
+        file = names.literal(str(self.database_file(name)))
+        connection.execute(f"ATTACH {file} AS {names.quote(name)}").fetchall()
+        catalog.prepare(connection, name)
+
+    def remove_database(self, name: str) -> None:
+        """Gone with the renaming of its file: a log without a database is never read."""
+        file = self.database_file(name)
+        dropped = file.with_name(file.name + DROPPED)
+        file.replace(dropped)
+        file.with_name(file.name + WAL).unlink(missing_ok=True)
+        dropped.unlink()
+
+    # ------------------------------------------------------------------ folders of stages and model versions
+
+    def folders_of(self, kind: str, details: dict[str, Any]) -> list[Path]:
+        """The folders that a stage's or a model's catalog row refers to."""
+        below = {"STAGE": "stages", "MODEL": "models"}.get(kind)
+        if below is None:
+            return []
+        found = [details.get("folder"), *(version["folder"] for version in details.get("versions", {}).values())]
+        return [self.folder(below, name) for name in found if name]
+
+    def sweep(self, connection: duckdb.DuckDBPyConnection, databases: Iterable[str]) -> None:
+        """Remove what a crash left behind: folders nothing refers to, and files that are not whole."""
+        known = {
+            folder
+            for database in databases
+            for kind, details in connection.execute(
+                f"SELECT KIND, DETAILS FROM {names.quote(database)}._ENGINE.OBJECTS WHERE KIND IN ('STAGE', 'MODEL')"
+            ).fetchall()
+            for folder in self.folders_of(kind, json.loads(details))
+        }
+        for kind in ("stages", "models"):
+            for folder in self.folder(kind).glob("*"):
+                if not folder.name.startswith("_") and folder not in known:
+                    shutil.rmtree(folder, ignore_errors=True)
+        uploads.mend(self.folder("stages"), self.folder("replaced"))
+
+    def remove(self, folders: Iterable[Path]) -> None:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
