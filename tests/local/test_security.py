@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from snowflake.connector import SnowflakeConnection
 from snowflake.connector.errors import DatabaseError, ProgrammingError
+from starlette.routing import Route
 
 from intentscore.local.engine import Endpoint, Engine, open_engine
 from intentscore.local.server import application
@@ -27,7 +28,8 @@ def routes(tmp_path: Path) -> list[tuple[str, str]]:
         return [
             (method, re.sub(r"\{[^}]*\}", "x", route.path))
             for route in application(engine).routes
-            for method in sorted(route.methods - {"HEAD"})
+            if isinstance(route, Route)
+            for method in sorted((route.methods or set()) - {"HEAD"})
         ]
     finally:
         engine.close()
