@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format lock cli-docs test-snowflake clean
+.PHONY: help setup demo test lint format lock cli-docs grants test-snowflake clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,9 @@ lock: $(READY)  ## resolve pyproject.toml into requirements.lock again (UPGRADE=
 
 cli-docs: $(READY)  ## write docs/cli.md from the help texts
 	@$(BIN)/python -m intentscore.cli.reference docs/cli.md
+
+grants: $(READY)  ## write docs/grants.sql from the privileges the code names
+	@$(BIN)/python -m intentscore.warehouse.grants docs/grants.sql
 
 test-snowflake: $(READY)  ## the end-to-end tests on the account that SNOWFLAKE_* variables name
 	@$(BIN)/python -m pytest -m snowflake -ra

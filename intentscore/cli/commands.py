@@ -207,4 +207,17 @@ def status(call: Invocation) -> None:
         call.show(look(session, call.settings))
 
 
+@command("intentscore doctor", "intentscore doctor --env prod --format json")
+def doctor(call: Invocation) -> None:
+    """Check that everything is in place, and say how to mend what is not."""
+    from intentscore.errors import WarehouseError
+    from intentscore.services.doctor import examine
+
+    with call.session() as session:
+        result = examine(session, call.settings)
+    call.show(result)
+    if not result.healthy:
+        raise WarehouseError(f"{sum(not check.ok for check in result.checks)} checks failed; see `mend` above")
+
+
 app.add_typer(schedule.app, name="schedule")

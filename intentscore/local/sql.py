@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -24,6 +25,7 @@ from intentscore.local.statements import Effect, describe, read_head
 if TYPE_CHECKING:
     from intentscore.local.session import Session
 
+logging.getLogger("sqlglot").setLevel(logging.ERROR)  # what it cannot read, we refuse by name ourselves
 SNOWFLAKE = Dialect.get_or_raise("snowflake")
 DUCKDB = Dialect.get_or_raise("duckdb")
 
