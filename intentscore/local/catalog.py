@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from intentscore.local.names import ObjectName, quote
+from intentscore.local.names import ObjectName, literal, quote
 
 if TYPE_CHECKING:
     from intentscore.local.transactions import Connection
@@ -32,6 +32,8 @@ CREATE TABLE IF NOT EXISTS {db}._ENGINE.COLUMN_TYPES (
 CREATE TABLE IF NOT EXISTS {db}._ENGINE.TAG_REFERENCES (
     SCHEMA_NAME VARCHAR NOT NULL, OBJECT_NAME VARCHAR NOT NULL, DOMAIN VARCHAR NOT NULL, TAG VARCHAR NOT NULL,
     VALUE VARCHAR NOT NULL);
+INSERT INTO {db}._ENGINE.OBJECTS SELECT 'DATABASE', '', {name}, now(), '', '{{}}'
+    WHERE NOT EXISTS (FROM {db}._ENGINE.OBJECTS WHERE KIND = 'DATABASE');
 """
 
 
@@ -47,7 +49,7 @@ class Entry:
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, database: str) -> None:
-    connection.execute(_TABLES.format(db=quote(database))).fetchall()
+    connection.execute(_TABLES.format(db=quote(database), name=literal(database))).fetchall()
 
 
 class Catalog:

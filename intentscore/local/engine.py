@@ -27,6 +27,7 @@ from intentscore.local import (
     context,
     copying,
     grants,
+    handlers,
     history,
     inference,
     models,
@@ -85,7 +86,7 @@ class Engine:
         self.masters: dict[str, Session] = {}
         self.writer = WriterLock()
         self.queries = QueryLog()
-        self.handlers = inference.Handlers()
+        self.handlers = handlers.Handlers()
         self._root_connection = duckdb.connect(config={"lambda_syntax": "ENABLE_SINGLE_ARROW"})
         self._root_connection.execute("SET GLOBAL TimeZone = 'UTC'").fetchall()
         for script in sorted(resources.files("intentscore.local").joinpath("functions").iterdir(), key=str):

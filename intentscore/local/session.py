@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
+from duckdb.func import FunctionNullHandling, PythonUDFType
+from sqlglot.tokenizer_core import TokenType
 
-from intentscore.local import errors, history, names, queries, several, sql, statements, uploads
+from intentscore.local import errors, flow, history, names, queries, several, sql, statements, uploads
 from intentscore.local.catalog import Catalog
 from intentscore.local.errors import SnowflakeError, does_not_exist
 from intentscore.local.names import ObjectName
@@ -74,6 +76,7 @@ class Session:
         self._depth = 0
         self._put_aside: list[Path] = []
         self._current: Query | None = None
+        self.flow: list[Result] = []
         self._running = threading.RLock()
         self._interrupting = threading.Lock()
 
@@ -129,6 +132,8 @@ class Session:
             text = with_variables(text, self.variables)
             head = statements.read_head(Scanner(text, bindings))
             several.refuse_several(text)
+            if any(token.token_type == TokenType.DARROW for token in head.scanner.tokens):
+                return flow.run(self, text, bindings, describe_only=describe_only)
             if head.scanner.done and not head.words[0]:
                 raise SnowflakeError("Empty SQL statement.", 900, "42601")
             entry = statements.find(head)
@@ -311,6 +316,18 @@ class Session:
         finally:
             with contextlib.suppress(duckdb.TransactionException):  # an aborted one takes the name with it
                 self.duck.unregister(name)
+
+    @contextlib.contextmanager
+    def function(self, run: Callable[..., pa.Array], takes: list[str], gives: str) -> Iterator[str]:
+        """A Python function over Arrow columns under a DuckDB name for as long as the block lasts."""
+        name = f"_python_{secrets.token_hex(6)}"
+        self.duck.create_function(
+            name, run, list(takes), gives, type=PythonUDFType.ARROW, null_handling=FunctionNullHandling.SPECIAL
+        )
+        try:
+            yield name
+        finally:
+            self.duck.remove_function(name)
 
     def table_exists(self, name: ObjectName) -> bool:
         return name in self.temporary_tables or self.relation_kind(name) is not None

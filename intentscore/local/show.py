@@ -211,7 +211,7 @@ def show_databases(session: Session, head: Statement) -> Result:
         columns,
         [
             [
-                EPOCH,
+                session.catalog.entries("DATABASE", name)[0].created_on,
                 name,
                 "N",
                 "Y" if name == session.database else "N",

@@ -16,7 +16,7 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ParseError, SqlglotError, UnsupportedError
 from sqlglot.tokenizer_core import Token
 
-from intentscore.local import context_functions, results, rewrites, sources, types
+from intentscore.local import context_functions, model_aliases, results, rewrites, sources, types
 from intentscore.local.errors import SnowflakeError, syntax_error, unsupported
 from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner, tokenize
@@ -32,7 +32,7 @@ DUCKDB = Dialect.get_or_raise("duckdb")
 
 def parse(text: str, bindings: Sequence[Any] = ()) -> Expr:
     """One statement as sqlglot's tree, with bound values in their places."""
-    tokens = _without_scoped(tokenize(text))
+    tokens = model_aliases.expand(_without_scoped(tokenize(text)))
     try:
         parsed = [e for e in SNOWFLAKE.parser().parse(tokens, text) if e and not isinstance(e, exp.Semicolon)]
     except ParseError as error:
@@ -116,6 +116,10 @@ class Preparation(contextlib.ExitStack):
 
     def register(self, table: pa.Table) -> str:
         return self.enter_context(self.session.registered(table))
+
+    def function(self, run: Callable[..., pa.Array], takes: list[str], gives: str) -> str:
+        """A Python function over Arrow columns, under a DuckDB name for as long as the statement lasts."""
+        return self.enter_context(self.session.function(run, takes, gives))
 
 
 def generate(root: Expr) -> str:

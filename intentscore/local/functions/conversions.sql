@@ -12,10 +12,10 @@ CREATE OR REPLACE MACRO sf_dateadd_months(n, d DATE) AS CAST(d + to_months(CAST(
     (n, d TIMESTAMP) AS d + to_months(CAST(round(n) AS INTEGER)),
     (n, d TIMESTAMPTZ) AS d + to_months(CAST(round(n) AS INTEGER)),
     (n, d VARCHAR) AS CAST(d AS TIMESTAMP) + to_months(CAST(round(n) AS INTEGER));
-CREATE OR REPLACE MACRO sf_dateadd_seconds(n, d DATE) AS CAST(d AS TIMESTAMP) + to_microseconds(CAST(n * 1000000 AS BIGINT)),
-    (n, d TIMESTAMP) AS d + to_microseconds(CAST(n * 1000000 AS BIGINT)),
-    (n, d TIMESTAMPTZ) AS d + to_microseconds(CAST(n * 1000000 AS BIGINT)),
-    (n, d VARCHAR) AS CAST(d AS TIMESTAMP) + to_microseconds(CAST(n * 1000000 AS BIGINT));
+CREATE OR REPLACE MACRO sf_dateadd_seconds(n, d DATE) AS CAST(d AS TIMESTAMP) + to_microseconds(CAST(n * CAST(1000000 AS BIGINT) AS BIGINT)),
+    (n, d TIMESTAMP) AS d + to_microseconds(CAST(n * CAST(1000000 AS BIGINT) AS BIGINT)),
+    (n, d TIMESTAMPTZ) AS d + to_microseconds(CAST(n * CAST(1000000 AS BIGINT) AS BIGINT)),
+    (n, d VARCHAR) AS CAST(d AS TIMESTAMP) + to_microseconds(CAST(n * CAST(1000000 AS BIGINT) AS BIGINT));
 
 CREATE OR REPLACE MACRO sf_timestamp(v BIGINT) AS CAST(to_timestamp(v) AS TIMESTAMP),
     (v DATE) AS CAST(v AS TIMESTAMP),
@@ -29,6 +29,13 @@ CREATE OR REPLACE MACRO sf_to_varchar(v DOUBLE) AS
         CASE WHEN v = trunc(v) AND abs(v) < 1e15 THEN CAST(CAST(v AS BIGINT) AS VARCHAR) ELSE CAST(v AS VARCHAR) END,
     (v BOOLEAN) AS CASE WHEN v THEN 'true' WHEN NOT v THEN 'false' END,
     (v BLOB) AS upper(hex(v)),
+    (v) AS CAST(v AS VARCHAR);
+
+-- A VARIANT as text: a string loses its quotes. The field of a STRUCT has a type of its own.
+CREATE OR REPLACE MACRO sf_variant_text(v JSON) AS json_extract_string(v, '$'),
+    (v VARCHAR) AS v,
+    (v DOUBLE) AS sf_to_varchar(v),
+    (v BOOLEAN) AS sf_to_varchar(v),
     (v) AS CAST(v AS VARCHAR);
 
 -- TRY_TO_BOOLEAN and TO_BOOLEAN read these words and no others.

@@ -58,7 +58,7 @@ def cast_to_text(node: exp.Cast, session: Session) -> Expr:
     if is_text and not isinstance(node.this, (exp.Literal, exp.Null, exp.JSONExtract, exp.Bracket)):
         return macro("sf_to_varchar", node.this)
     if is_text and isinstance(node.this, (exp.JSONExtract, exp.Bracket)):
-        return macro("json_extract_string", node.this, exp.Literal.string("$"))
+        return macro("sf_variant_text", node.this)
     if node.to.this == Type.TIMESTAMP and not isinstance(node.this, exp.Null):
         return macro("sf_timestamp", node.this)
     return node
