@@ -136,6 +136,40 @@ def train(
         call.show(fit(session, call.settings, settings))
 
 
+@command(
+    "intentscore evaluate",
+    "intentscore evaluate configs/train-best.yaml --against configs/train.yaml",
+    "intentscore evaluate 241103_090210_5f3a --protocol O --format json",
+)
+def evaluate(
+    call: Invocation,
+    model: Annotated[
+        str,
+        typer.Argument(metavar="RUN|FILE", show_default=True, help="A run's id, or a file as for `train --config`."),
+    ] = "configs/train.yaml",
+    against: Annotated[
+        str | None, typer.Option(metavar="RUN|FILE", help="Another one, compared on the same sessions.")
+    ] = None,
+    protocol: Annotated[
+        Literal["T", "O"] | None,
+        typer.Option(
+            help="T: three times three folds. O: each of the last four months by those before. Both if left out."
+        ),
+    ] = None,
+) -> None:
+    """Measure a configuration on sessions it has not learned from.
+
+    It learns anew for every part of both protocols. Shown beside it are the champion, logistic regression
+    and the constant rate, with 95 % intervals and paired differences; then months, deciles and segments.
+    """
+    from intentscore.services.evaluate import PROTOCOLS
+    from intentscore.services.evaluate import evaluate as measure
+
+    chosen = (protocol,) if protocol else PROTOCOLS
+    with call.session() as session:
+        call.show(measure(session, call.settings, model, against, protocols=chosen, say=call.note))
+
+
 @command("intentscore register", "intentscore register 241103_090210_5f3a")
 def register(
     call: Invocation,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -109,6 +110,12 @@ FEATURES: tuple[Feature, ...] = (
 
 def feature_names(features: Iterable[Feature] = FEATURES) -> tuple[str, ...]:
     return tuple(feature.name for feature in features)
+
+
+def features_using(column: str, features: Iterable[Feature] = FEATURES) -> tuple[str, ...]:
+    """The features called `column`, and all that are computed from the column of SESSIONS of that name."""
+    word = re.compile(rf"\b{re.escape(column)}\b")
+    return tuple(feature.name for feature in features if feature.name == column or word.search(feature.sql))
 
 
 def feature_columns(features: Iterable[Feature] = FEATURES) -> list[Column]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 
 from intentscore.errors import DataError
+from intentscore.model.bag import merge
 from intentscore.model.config import TrainConfig
 
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -22,13 +23,38 @@ REPRODUCIBLE = {"deterministic": True, "force_row_wise": True, "num_threads": 1,
 
 @dataclass(frozen=True)
 class CrossValidated:
-    """`rounds` is where the mean log loss of the left-out sessions is lowest, the only thing they decide;
-    `scores` (n,) were given, after that many rounds, by the booster that had not seen the session.
+    """`rounds` is where the log loss of the left-out sessions is lowest, the only thing they decide; `scores`
+    (n,) were given, after that many rounds, by the booster that had not seen the session.
     """
 
     rounds: int
     folds: tuple[Fold, ...]
     scores: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Member:
+    """A booster of a bag, with the rounds after which its own left-out sessions fared best."""
+
+    booster: lgb.Booster
+    rounds: int
+    left_out: NDArray[np.int64]
+
+
+def learn(
+    matrix: pd.DataFrame, bought: NDArray[np.bool_], categorical: Sequence[str], config: TrainConfig
+) -> tuple[lgb.Booster, CrossValidated]:
+    """The model that `config` asks for, and the scores its cross-validation gave. Shapes as in `boost`.
+
+    With `config.bags` 0: one booster on all rows, with the rounds of `cross_validate`. Else the boosters of so
+    many dealings of the folds, each without its own left-out fold, merged into one.
+
+    Raises DataError when there are fewer buyers, or fewer non-buyers, than folds.
+    """
+    if config.bags:
+        return _learn_bag(matrix, bought, categorical, config)
+    validated = cross_validate(matrix, bought, categorical, config)
+    return boost(matrix, bought, categorical, validated.rounds, config), validated
 
 
 def boost(
@@ -39,7 +65,7 @@ def boost(
     config: TrainConfig,
 ) -> lgb.Booster:
     """`rounds` trees on all rows. `matrix`: float64 (n, f), NaN = missing; `bought`: bool (n,)."""
-    parameters = _parameters(config)
+    parameters = _parameters(config, config.seed)
     return lgb.train(parameters, _dataset(matrix, bought, categorical, parameters), num_boost_round=rounds)
 
 
@@ -51,8 +77,8 @@ def cross_validate(
 
     Raises DataError when there are fewer buyers, or fewer non-buyers, than folds.
     """
-    folds = _stratified_folds(bought, config)
-    parameters = _parameters(config)
+    folds = _stratified_folds(bought, config, config.seed)
+    parameters = _parameters(config, config.seed)
     result = lgb.cv(
         parameters,
         _dataset(matrix, bought, categorical, parameters),
@@ -69,8 +95,43 @@ def cross_validate(
     return CrossValidated(rounds, folds, scores)
 
 
-def _parameters(config: TrainConfig) -> dict[str, Any]:
-    objective = {"objective": "binary", "metric": "binary_logloss", "seed": config.seed}
+def bag_members(
+    matrix: pd.DataFrame, bought: NDArray[np.bool_], categorical: Sequence[str], seed: int, config: TrainConfig
+) -> tuple[Member, ...]:
+    """One booster for each of the folds that `seed` deals, which stops on the fold it does not learn from."""
+    parameters = _parameters(config, seed)
+    everything = _dataset(matrix, bought, categorical, parameters)
+    members = []
+    for learned_from, left_out in _stratified_folds(bought, config, seed):
+        booster = lgb.train(
+            parameters,
+            everything.subset(learned_from.tolist()),
+            num_boost_round=config.num_boost_round,
+            valid_sets=[everything.subset(left_out.tolist())],
+            callbacks=[lgb.early_stopping(config.early_stopping_rounds, verbose=False)],
+        )
+        members.append(Member(booster, booster.best_iteration, left_out))
+    return tuple(members)
+
+
+def _learn_bag(
+    matrix: pd.DataFrame, bought: NDArray[np.bool_], categorical: Sequence[str], config: TrainConfig
+) -> tuple[lgb.Booster, CrossValidated]:
+    bags = [bag_members(matrix, bought, categorical, config.seed + n, config) for n in range(config.bags)]
+    values, log_odds = matrix.to_numpy(), np.zeros(len(bought))
+    members = [member for bag in bags for member in bag]
+    for member in members:
+        rows = member.left_out
+        log_odds[rows] += member.booster.predict(values[rows], num_iteration=member.rounds, raw_score=True)
+    rounds = [member.rounds for member in members]
+    scores = 1 / (1 + np.exp(-log_odds / config.bags))
+    merged = merge([member.booster for member in members], rounds)
+    folds = _stratified_folds(bought, config, config.seed)
+    return merged, CrossValidated(round(float(np.mean(rounds))), folds, scores)
+
+
+def _parameters(config: TrainConfig, seed: int) -> dict[str, Any]:
+    objective = {"objective": "binary", "metric": "binary_logloss", "seed": seed}
     return {**config.params.model_dump(), **objective, **REPRODUCIBLE}
 
 
@@ -86,12 +147,12 @@ def _dataset(
     )
 
 
-def _stratified_folds(bought: NDArray[np.bool_], config: TrainConfig) -> tuple[Fold, ...]:
+def _stratified_folds(bought: NDArray[np.bool_], config: TrainConfig, seed: int) -> tuple[Fold, ...]:
     buyers = int(bought.sum())
     if min(buyers, len(bought) - buyers) < config.cv_folds:
         raise DataError(
             f"{len(bought)} sessions with {buyers} buyers before the held-out month(s) are too few for "
             f"{config.cv_folds} folds; load more sessions or lower cv_folds"
         )
-    dealer = StratifiedKFold(config.cv_folds, shuffle=True, random_state=config.seed)
+    dealer = StratifiedKFold(config.cv_folds, shuffle=True, random_state=seed)
     return tuple(dealer.split(np.zeros(len(bought)), bought))

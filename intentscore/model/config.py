@@ -45,13 +45,18 @@ class BoosterParams(Strict):
 
 
 class TrainConfig(Strict):
-    """`categorical` None means: whatever the feature list calls categorical; see `resolved`."""
+    """`categorical` None means: whatever the feature list calls categorical; see `resolved`.
+
+    `bags` 0 is one booster on all training sessions; more is that many dealings of the folds, one booster per
+    fold, merged into one.
+    """
 
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 7
     holdout_months: Annotated[int, Field(ge=1)] = 1
     cv_folds: Annotated[int, Field(ge=2, le=50)] = 8
     num_boost_round: Annotated[int, Field(ge=1, le=100_000)] = 3000
     early_stopping_rounds: Annotated[int, Field(ge=1)] = 150
+    bags: Annotated[int, Field(ge=0, le=20)] = 0
     label: Name = "REVENUE"
     categorical: tuple[Name, ...] | None = None
     exclude: tuple[Name, ...] = ()

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from intentscore.errors import ConfigurationError, DataError
-from intentscore.model.boosting import CrossValidated, boost, cross_validate
+from intentscore.model.boosting import CrossValidated, learn
 from intentscore.model.config import TrainConfig
 from intentscore.model.fingerprint import DataSummary, summarise
 from intentscore.model.metrics import Curves, Decile, Metrics, curves, deciles, evaluate
@@ -109,8 +109,7 @@ def fit(matrix: pd.DataFrame, label: NDArray[np.bool_], dates: pd.Series[Any], c
     bought = _checked(inputs, categorical, label, dates)
     split = split_by_time(dates, config.holdout_months)
     past, past_bought = inputs[split.train], bought[split.train]
-    validated = cross_validate(past, past_bought, categorical, config)
-    booster = boost(past, past_bought, categorical, validated.rounds, config)
+    booster, validated = learn(past, past_bought, categorical, config)
     unseen_bought = bought[split.holdout]
     unseen_scores = np.asarray(booster.predict(inputs[split.holdout].to_numpy()), dtype=np.float64)
     return TrainedModel(

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from intentscore.errors import ConfigurationError, DataError, NothingToDoError
-from intentscore.features.definitions import FEATURES, feature_hash, feature_names
+from intentscore.features.definitions import FEATURES, feature_hash, feature_names, features_using
 from intentscore.features.store import refresh_statement, require_view, training_set, view_name
 from intentscore.services.runs import recorded
 from intentscore.settings import Settings
@@ -72,7 +72,7 @@ def train(session: Session, settings: Settings, config: TrainConfig) -> TrainRes
             frame[list(feature_names())].astype("float64"),
             frame["REVENUE"].to_numpy(dtype=bool),
             frame["SESSION_DATE"],
-            _with_categories(config),
+            with_features(config),
         )
         folder = write_run(settings.home / "runs", run.run_id, trained, _listed_features(settings))
         return _result(run.run_id, str(folder.path), trained)
@@ -89,12 +89,21 @@ def training_frame(session: Session, settings: Settings) -> pd.DataFrame:
     return frame.sort_values(["SESSION_DATE", "UID"], ignore_index=True)
 
 
-def _with_categories(config: TrainConfig) -> TrainConfig:
-    if config.categorical is not None:
-        return config
-    kinds = {feature.name: feature.kind for feature in FEATURES if feature.name not in config.exclude}
-    categories = tuple(name for name, kind in kinds.items() if kind == "categorical")
-    return config.model_copy(update={"categorical": categories})
+def with_features(config: TrainConfig) -> TrainConfig:
+    """With the feature list's categorical features where the file names none, and with `exclude` spelt out: a
+    column of SESSIONS there stands for every feature computed from it.
+
+    Raises ConfigurationError when `exclude` names neither a feature nor a column of one.
+    """
+    excluded: dict[str, None] = {}
+    for name in config.exclude:
+        found = features_using(name)
+        if not found:
+            raise ConfigurationError(f"exclude: no feature is or uses {name}; there are: {', '.join(feature_names())}")
+        excluded |= dict.fromkeys(found)
+    kinds = {feature.name: feature.kind for feature in FEATURES if feature.name not in excluded}
+    categorical = tuple(name for name, kind in kinds.items() if kind == "categorical")
+    return config.model_copy(update={"exclude": tuple(excluded)}).resolved(categorical)
 
 
 def _listed_features(settings: Settings) -> dict[str, object]:

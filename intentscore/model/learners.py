@@ -1,0 +1,51 @@
+"""What `evaluate` lets learn: a configuration's booster, and the baselines that keep it honest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from intentscore.model.boosting import learn
+from intentscore.model.config import TrainConfig
+from intentscore.model.protocol import Labels, Learner, Scores
+
+MAX_ITERATIONS = 2000
+
+
+def boosted(config: TrainConfig) -> Learner:
+    """The model `train` would make of the sessions. `config` is resolved and its `exclude` names features."""
+
+    def score(past: pd.DataFrame, bought: Labels, unseen: pd.DataFrame) -> Scores:
+        names = [name for name in past.columns if name not in config.exclude]
+        categorical = [name for name in config.categorical or () if name in names]
+        booster, _ = learn(past[names], bought, categorical, config)
+        return np.asarray(booster.predict(unseen[names].to_numpy()), dtype=np.float64)
+
+    return score
+
+
+def constant_rate(past: pd.DataFrame, bought: Labels, unseen: pd.DataFrame) -> Scores:
+    """Every session gets the share of buyers among those learned from."""
+    return np.full(len(unseen), float(bought.mean()))
+
+
+def logistic_regression(categorical: Sequence[str]) -> Learner:
+    """Standardised numbers, one indicator per category, L2 penalty (C = 1); missing values count as 0."""
+
+    def score(past: pd.DataFrame, bought: Labels, unseen: pd.DataFrame) -> Scores:
+        codes = [name for name in past.columns if name in categorical]
+        numbers = [name for name in past.columns if name not in categorical]
+        prepare = make_column_transformer(
+            (StandardScaler(), numbers), (OneHotEncoder(handle_unknown="ignore", sparse_output=False), codes)
+        )
+        model = make_pipeline(prepare, LogisticRegression(max_iter=MAX_ITERATIONS))
+        model.fit(past.fillna(0.0), bought)
+        return np.asarray(model.predict_proba(unseen.fillna(0.0))[:, 1], dtype=np.float64)
+
+    return score

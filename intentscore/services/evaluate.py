@@ -1,0 +1,216 @@
+"""Measure a configuration on sessions it has not learned from, beside its baselines or another configuration."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from intentscore.errors import IntentscoreError
+from intentscore.features.definitions import FEATURES, feature_names
+from intentscore.services.train import training_frame, with_features
+from intentscore.services.versions import CHAMPION, alias_holder, registered_versions
+from intentscore.settings import Settings
+from intentscore.warehouse.tables import VISITORS
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from snowflake.snowpark import Session
+
+    from intentscore.model.bootstrap import Difference
+    from intentscore.model.config import TrainConfig
+    from intentscore.model.evaluation import ModelFigures, MonthFigures, SegmentFigures
+    from intentscore.model.metrics import Decile
+    from intentscore.model.protocol import Examined, Labels, Learner, Part
+
+Protocol = Literal["T", "O"]
+PROTOCOLS: tuple[Protocol, ...] = ("T", "O")
+RUN = re.compile(r"\d{6}_\d{6}_[0-9a-f]{4}")
+MODEL, CONSTANT, LOGISTIC = "model", "constant rate", "logistic regression"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The model minus `other` on the same sessions; `better` is empty where the interval includes 0."""
+
+    protocol: str
+    other: str
+    measure: str
+    difference: float | None
+    low: float | None
+    high: float | None
+    p_value: float | None
+    better: bool | None
+
+
+@dataclass(frozen=True)
+class EvaluateResult:
+    """`deciles` and `segments` are of the model in the first protocol evaluated, `months` out of time."""
+
+    model: str
+    against: str | None
+    sessions: int
+    buyers: int
+    features: int
+    figures: tuple[ModelFigures, ...]
+    comparisons: tuple[Compared, ...]
+    months: tuple[MonthFigures, ...]
+    deciles: tuple[Decile, ...]
+    segments: tuple[SegmentFigures, ...]
+
+
+def configuration(settings: Settings, name: str) -> TrainConfig:
+    """The configuration of a run, by its id, or of a YAML file. UsageError or ConfigurationError without one."""
+    from intentscore.model.config import load_train_config
+    from intentscore.model.run import find_run
+
+    return find_run(settings.home / "runs", name).config if RUN.fullmatch(name) else load_train_config(Path(name))
+
+
+def evaluate(
+    session: Session,
+    settings: Settings,
+    model: str,
+    against: str | None = None,
+    *,
+    protocols: tuple[Protocol, ...] = PROTOCOLS,
+    say: Callable[[str], None] = lambda _: None,
+) -> EvaluateResult:
+    """Let the configuration `model` (a run's id or a YAML file) learn anew in each part of T and O, and measure it.
+
+    Beside it: the constant rate, logistic regression, the champion's configuration when its run is at hand, and
+    `against`. `say` hears what learns. Changes nothing.
+
+    Raises ConfigurationError without a feature view of today's feature list, NothingToDoError without a known
+    outcome, DataError when there are too few buyers or months.
+    """
+    config = with_features(configuration(settings, model))
+    others = {against: with_features(configuration(settings, against))} if against else {}
+    others |= _champion(session, settings)
+    frame = training_frame(session, settings)
+    from intentscore.model.evaluation import score_deciles, segment_figures
+
+    sessions = _Sessions.of(frame)
+    found = {name: _examined(sessions, name, config, others, say) for name in protocols}
+    first = protocols[0]
+    return EvaluateResult(
+        model=model,
+        against=against,
+        sessions=len(frame),
+        buyers=int(sessions.bought.sum()),
+        features=len([name for name in feature_names() if name not in config.exclude]),
+        figures=_figures(found, sessions.bought),
+        comparisons=_comparisons(found, sessions.bought),
+        months=_months(found, sessions.bought),
+        deciles=score_deciles(found[first][MODEL], sessions.bought),
+        segments=segment_figures(first, found[first][MODEL], sessions.bought, sessions.segments),
+    )
+
+
+@dataclass(frozen=True)
+class _Sessions:
+    matrix: pd.DataFrame
+    bought: Labels
+    dates: pd.Series[Any]
+    segments: pd.DataFrame
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame) -> _Sessions:
+        return cls(
+            matrix=frame[list(feature_names())].astype("float64"),
+            bought=frame["REVENUE"].to_numpy(dtype=bool),
+            dates=frame["SESSION_DATE"],
+            segments=segments(frame),
+        )
+
+    def parts(self, protocol: Protocol) -> tuple[Part, ...]:
+        from intentscore.model.protocol import out_of_time, repeated_folds
+
+        return repeated_folds(self.bought) if protocol == "T" else out_of_time(self.dates)
+
+
+def segments(frame: pd.DataFrame) -> pd.DataFrame:
+    """Visitor type, month and traffic type as text (n, 3), from the features and SESSION_DATE."""
+    import pandas as pd
+
+    visitors = dict(enumerate(("unknown", *VISITORS)))
+    return pd.DataFrame(
+        {
+            "visitor type": frame["VISITOR_CODE"].astype(int).map(visitors).fillna("unknown"),
+            "month": pd.to_datetime(frame["SESSION_DATE"]).dt.strftime("%Y-%m"),
+            "traffic type": frame["TRAFFIC_TYPE"].astype(int).map("{:02d}".format),
+        }
+    )
+
+
+def _champion(session: Session, settings: Settings) -> dict[str, TrainConfig]:
+    """The champion's configuration under its name; none when there is no champion or its run is not here."""
+    versions = registered_versions(session, settings)
+    name = alias_holder(versions, CHAMPION)
+    champion = next((version for version in versions if version.name == name), None)
+    if champion is None:
+        return {}
+    try:
+        return {f"champion {name}": with_features(configuration(settings, str(champion.metrics.get("run_id"))))}
+    except IntentscoreError:
+        return {}
+
+
+def _examined(
+    sessions: _Sessions,
+    protocol: Protocol,
+    config: TrainConfig,
+    others: dict[str, TrainConfig],
+    say: Callable[[str], None],
+) -> dict[str, Examined]:
+    from intentscore.model.learners import boosted, constant_rate, logistic_regression
+    from intentscore.model.protocol import examine
+
+    parts = sessions.parts(protocol)
+
+    def examined(name: str, learner: Learner) -> Examined:
+        return examine(learner, sessions.matrix, sessions.bought, parts, lambda part: say(f"{protocol} {part}: {name}"))
+
+    categorical = tuple(feature.name for feature in FEATURES if feature.kind == "categorical")
+    found = {MODEL: examined(MODEL, boosted(config))}
+    for name, other in others.items():
+        found[name] = found[MODEL] if other == config else examined(name, boosted(other))
+    found[LOGISTIC] = examined(LOGISTIC, logistic_regression(categorical))
+    found[CONSTANT] = examined(CONSTANT, constant_rate)
+    return found
+
+
+def _figures(found: dict[Protocol, dict[str, Examined]], bought: Labels) -> tuple[ModelFigures, ...]:
+    from intentscore.model.evaluation import model_figures
+
+    return tuple(
+        model_figures(protocol, name, tested, bought)
+        for protocol, models in found.items()
+        for name, tested in models.items()
+    )
+
+
+def _comparisons(found: dict[Protocol, dict[str, Examined]], bought: Labels) -> tuple[Compared, ...]:
+    from intentscore.model.bootstrap import differences
+
+    return tuple(
+        _compared(protocol, name, difference)
+        for protocol, models in found.items()
+        for name, tested in models.items()
+        if name not in (MODEL, CONSTANT)
+        for difference in differences(models[MODEL], tested, bought)
+    )
+
+
+def _compared(protocol: str, other: str, found: Difference) -> Compared:
+    return Compared(
+        protocol, other, found.measure, found.difference, found.low, found.high, found.p_value, found.better
+    )
+
+
+def _months(found: dict[Protocol, dict[str, Examined]], bought: Labels) -> tuple[MonthFigures, ...]:
+    from intentscore.model.evaluation import month_figures
+
+    return month_figures(found["O"], bought) if "O" in found else ()

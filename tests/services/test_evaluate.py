@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from intentscore.errors import ConfigurationError, UsageError
+from intentscore.features.definitions import feature_names, features_using
+from intentscore.model.config import TrainConfig
+from intentscore.services.evaluate import CONSTANT, LOGISTIC, MODEL, evaluate
+from intentscore.services.train import with_features
+from tests.services.conftest import Trained
+
+QUICK_FILE = """
+cv_folds: 2
+num_boost_round: 30
+early_stopping_rounds: 10
+params: {learning_rate: 0.1}
+"""
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> str:
+    file = tmp_path / "quick.yaml"
+    file.write_text(QUICK_FILE)
+    return str(file)
+
+
+def test_a_configuration_is_measured_beside_its_baselines(trained: Trained, quick: str) -> None:
+    work = trained.workspace
+    before = work.value("SELECT COUNT(*) FROM RUNS")
+    found = evaluate(work.session, work.settings, quick)
+    champion = f"champion {trained.registered.version}"
+    models = [MODEL, champion, LOGISTIC, CONSTANT]
+    assert [(row.protocol, row.model) for row in found.figures] == [(p, m) for p in "TO" for m in models]
+    assert found.figures[0].roc_auc is not None
+    assert found.figures[0].roc_auc > 0.8
+    assert [row.roc_auc for row in found.figures if row.model == CONSTANT] == [0.5, 0.5]
+    assert len({row.month for row in found.months}) == 4
+    assert {row.segment for row in found.segments} == {"visitor type", "month", "traffic type"}
+    assert sum(row.sessions for row in found.deciles) == found.sessions == trained.uploaded.rows_read
+    assert work.value("SELECT COUNT(*) FROM RUNS") == before
+
+
+def test_two_runs_are_compared_on_the_same_sessions(trained: Trained, quick: str) -> None:
+    work = trained.workspace
+    found = evaluate(work.session, work.settings, trained.trained.run_id, against=quick, protocols=("O",))
+    rows = {(row.other, row.measure): row for row in found.comparisons}
+    assert rows[quick, "roc_auc"].low is not None
+    champion = rows[f"champion {trained.registered.version}", "brier"]
+    assert (champion.difference, champion.better) == (0, None)
+    assert dataclasses.asdict(found)["against"] == quick
+
+
+def test_excluding_a_column_excludes_every_feature_made_of_it(trained: Trained, quick: str, tmp_path: Path) -> None:
+    gone = set(features_using("PAGE_VALUES"))
+    assert {"PAGE_VALUES", "HAS_PAGE_VALUE", "LOG_TOTAL_VALUE"} <= gone
+    config = with_features(TrainConfig(exclude=("PAGE_VALUES", "REGION")))
+    assert set(config.exclude) == gone | {"REGION"}
+    assert config.categorical is not None
+    assert "REGION" not in config.categorical
+    without = tmp_path / "without.yaml"
+    without.write_text(QUICK_FILE + "exclude: [PAGE_VALUES]\n")
+    work = trained.workspace
+    found = evaluate(work.session, work.settings, str(without), quick, protocols=("O",))
+    assert found.features == len(feature_names()) - len(gone)
+    (auc,) = (row for row in found.comparisons if (row.other, row.measure) == (quick, "roc_auc"))
+    assert auc.better is False
+
+
+def test_what_is_no_feature_cannot_be_excluded() -> None:
+    with pytest.raises(ConfigurationError, match="no feature is or uses PAGEVALUES; there are: ADMINISTRATIVE"):
+        with_features(TrainConfig(exclude=("PAGEVALUES",)))
+
+
+def test_an_unknown_run_or_file_is_named(trained: Trained) -> None:
+    work = trained.workspace
+    with pytest.raises(UsageError, match="no run 990101_000000_0000"):
+        evaluate(work.session, work.settings, "990101_000000_0000")
+    with pytest.raises(ConfigurationError, match=r"nowhere\.yaml"):
+        evaluate(work.session, work.settings, "nowhere.yaml")
