@@ -7,15 +7,12 @@ figures would move with other sessions to test on, not with other sessions to le
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from intentscore.model.protocol import Examined, Labels, Rows, Scores
-
-Replicates = NDArray[np.float64]
+from intentscore.model.protocol import Examined, Labels, Part, Rows, Scores
 
 MEASURES = ("roc_auc", "average_precision", "log_loss", "brier")
 LOWER_IS_BETTER = ("log_loss", "brier")
@@ -47,23 +44,43 @@ class Difference:
     better: bool | None
 
 
-def intervals(tested: Examined, bought: Labels, resamplings: int = RESAMPLINGS) -> dict[str, Interval]:
-    """By measure, the mean over the parts. `bought`: bool (n,), the outcomes of all rows."""
-    (drawn,) = _replicates([tested], bought, resamplings)
-    return {name: Interval(*_summary(drawn[:, column])) for column, name in enumerate(MEASURES)}
+@dataclass(frozen=True)
+class Resampled:
+    """`values` (1 + resamplings, measures): as measured, then resampled; means over the parts. NaN: undefined."""
+
+    tested: tuple[Part, ...]
+    values: NDArray[np.float64]
 
 
-def differences(
-    first: Examined, second: Examined, bought: Labels, resamplings: int = RESAMPLINGS
-) -> tuple[Difference, ...]:
-    """Paired, by measure. Raises ValueError when the two were tested on other sessions."""
-    if [part.test.tolist() for part in first.parts] != [part.test.tolist() for part in second.parts]:
+def resample(examined: Examined, bought: Labels, resamplings: int = RESAMPLINGS) -> Resampled:
+    """`bought`: bool (n,), the outcomes of all rows. The same tested rows are always drawn alike."""
+    scored = zip(examined.parts, examined.scores, strict=True)
+    ranked = [_Ranked.of(part.test, bought, scores) for part, scores in scored]
+    rows = np.unique(np.concatenate([part.test for part in examined.parts]))
+    draw = np.random.default_rng(SEED)
+    values = np.empty((1 + resamplings, len(MEASURES)))
+    for replicate in range(1 + resamplings):
+        weights = np.zeros(len(bought))
+        weights[rows] = np.bincount(draw.integers(0, len(rows), len(rows)), minlength=len(rows)) if replicate else 1
+        values[replicate] = _mean_over_parts([part.measured(weights) for part in ranked])
+    return Resampled(examined.parts, values)
+
+
+def intervals(resampled: Resampled) -> dict[str, Interval]:
+    """By measure."""
+    return {name: Interval(*_summary(resampled.values[:, column])) for column, name in enumerate(MEASURES)}
+
+
+def differences(first: Resampled, second: Resampled) -> tuple[Difference, ...]:
+    """Paired, by measure. Raises ValueError when the two were tested or resampled differently."""
+    same = [part.test.tolist() for part in first.tested] == [part.test.tolist() for part in second.tested]
+    if not same or len(first.values) != len(second.values):
         raise ValueError("two models can be compared on the same sessions only")
-    one, other = _replicates([first, second], bought, resamplings)
-    return tuple(_difference(name, (one - other)[:, column]) for column, name in enumerate(MEASURES))
+    both = first.values - second.values
+    return tuple(_difference(name, both[:, column]) for column, name in enumerate(MEASURES))
 
 
-def _difference(measure: str, drawn: Replicates) -> Difference:
+def _difference(measure: str, drawn: Scores) -> Difference:
     value, low, high = _summary(drawn)
     if value is None or low is None or high is None:
         return Difference(measure, None, None, None, None, None)
@@ -74,28 +91,12 @@ def _difference(measure: str, drawn: Replicates) -> Difference:
     return Difference(measure, value, low, high, p_value, (value > 0) != (measure in LOWER_IS_BETTER) if sure else None)
 
 
-def _summary(drawn: Replicates) -> tuple[float | None, float | None, float | None]:
+def _summary(drawn: Scores) -> tuple[float | None, float | None, float | None]:
     resampled = drawn[1:][~np.isnan(drawn[1:])]
     if np.isnan(drawn[0]) or not len(resampled):
         return None, None, None
     low, high = np.quantile(resampled, [0.025, 0.975])
     return float(drawn[0]), float(low), float(high)
-
-
-def _replicates(tested: Sequence[Examined], bought: Labels, resamplings: int) -> list[Replicates]:
-    """Per model, (1 + resamplings, measures): as measured, then resampled; means over the parts."""
-    ranked = [
-        [_Ranked.of(part.test, bought, scores) for part, scores in zip(t.parts, t.scores, strict=True)] for t in tested
-    ]
-    rows = np.unique(np.concatenate([part.test for t in tested for part in t.parts]))
-    draw = np.random.default_rng(SEED)
-    found = [np.empty((1 + resamplings, len(MEASURES))) for _ in tested]
-    for replicate in range(1 + resamplings):
-        weights = np.zeros(len(bought))
-        weights[rows] = np.bincount(draw.integers(0, len(rows), len(rows)), minlength=len(rows)) if replicate else 1
-        for model, parts in enumerate(ranked):
-            found[model][replicate] = _mean_over_parts([part.measured(weights) for part in parts])
-    return found
 
 
 def _mean_over_parts(measured: list[tuple[float, ...]]) -> Scores:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from intentscore.model.bootstrap import intervals
+from intentscore.model.bootstrap import Resampled, intervals
 from intentscore.model.metrics import Decile, Metrics, deciles, evaluate
 from intentscore.model.protocol import Examined, Labels
 
@@ -71,9 +71,9 @@ class SegmentFigures:
     brier: float
 
 
-def model_figures(protocol: str, model: str, tested: Examined, bought: Labels) -> ModelFigures:
+def model_figures(protocol: str, model: str, tested: Examined, resampled: Resampled, bought: Labels) -> ModelFigures:
     """`bought`: bool (n,), outcomes of all rows."""
-    sure = intervals(tested, bought)
+    sure = intervals(resampled)
     auc, precision, brier = sure["roc_auc"], sure["average_precision"], sure["brier"]
     by_part = _by_part(tested, bought)
     return ModelFigures(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from snowflake.snowpark import Session
 
-    from intentscore.model.bootstrap import Difference
+    from intentscore.model.bootstrap import Difference, Resampled
     from intentscore.model.config import TrainConfig
     from intentscore.model.evaluation import ModelFigures, MonthFigures, SegmentFigures
     from intentscore.model.metrics import Decile
@@ -90,10 +90,11 @@ def evaluate(
     others = {against: with_features(configuration(settings, against))} if against else {}
     others |= _champion(session, settings)
     frame = training_frame(session, settings)
-    from intentscore.model.evaluation import score_deciles, segment_figures
+    from intentscore.model.evaluation import model_figures, score_deciles, segment_figures
 
     sessions = _Sessions.of(frame)
     found = {name: _examined(sessions, name, config, others, say) for name in protocols}
+    resampled = _resampled(found, sessions.bought)
     first = protocols[0]
     return EvaluateResult(
         model=model,
@@ -101,8 +102,12 @@ def evaluate(
         sessions=len(frame),
         buyers=int(sessions.bought.sum()),
         features=len([name for name in feature_names() if name not in config.exclude]),
-        figures=_figures(found, sessions.bought),
-        comparisons=_comparisons(found, sessions.bought),
+        figures=tuple(
+            model_figures(protocol, name, examined, resampled[protocol][name], sessions.bought)
+            for protocol, models in found.items()
+            for name, examined in models.items()
+        ),
+        comparisons=_comparisons(resampled),
         months=_months(found, sessions.bought),
         deciles=score_deciles(found[first][MODEL], sessions.bought),
         segments=segment_figures(first, found[first][MODEL], sessions.bought, sessions.segments),
@@ -182,25 +187,24 @@ def _examined(
     return found
 
 
-def _figures(found: dict[Protocol, dict[str, Examined]], bought: Labels) -> tuple[ModelFigures, ...]:
-    from intentscore.model.evaluation import model_figures
+def _resampled(found: dict[Protocol, dict[str, Examined]], bought: Labels) -> dict[Protocol, dict[str, Resampled]]:
+    from intentscore.model.bootstrap import resample
 
-    return tuple(
-        model_figures(protocol, name, tested, bought)
+    return {
+        protocol: {name: resample(examined, bought) for name, examined in models.items()}
         for protocol, models in found.items()
-        for name, tested in models.items()
-    )
+    }
 
 
-def _comparisons(found: dict[Protocol, dict[str, Examined]], bought: Labels) -> tuple[Compared, ...]:
+def _comparisons(resampled: dict[Protocol, dict[str, Resampled]]) -> tuple[Compared, ...]:
     from intentscore.model.bootstrap import differences
 
     return tuple(
         _compared(protocol, name, difference)
-        for protocol, models in found.items()
-        for name, tested in models.items()
+        for protocol, models in resampled.items()
+        for name, other in models.items()
         if name not in (MODEL, CONSTANT)
-        for difference in differences(models[MODEL], tested, bought)
+        for difference in differences(models[MODEL], other)
     )
 
 

@@ -14,7 +14,7 @@ from tests.services.conftest import Trained
 
 QUICK_FILE = """
 cv_folds: 2
-num_boost_round: 30
+num_boost_round: 15
 early_stopping_rounds: 10
 params: {learning_rate: 0.1}
 """
