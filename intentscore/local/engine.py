@@ -36,15 +36,33 @@ from intentscore.local import (
     stages,
     tables,
     tags,
+    task_functions,
+    task_history,
+    task_statements,
     views,
 )
 from intentscore.local.errors import already_exists, does_not_exist
 from intentscore.local.queries import QueryLog
 from intentscore.local.session import Session
 from intentscore.local.storage import Storage
+from intentscore.local.task_runs import TaskRuns
 from intentscore.local.transactions import WriterLock
 
-HANDLERS = (context, copying, grants, history, inference, models, show, stages, tables, tags, views)
+HANDLERS = (
+    context,
+    copying,
+    grants,
+    history,
+    inference,
+    models,
+    show,
+    stages,
+    tables,
+    tags,
+    task_functions,
+    task_statements,
+    views,
+)
 HOST = "127.0.0.1"
 DATABASE = "INTENTSCORE"
 WAIT_S = 0.05
@@ -97,6 +115,7 @@ class Engine:
             self._attach(self._root_connection, name)
         if not self._databases:
             self.create_database(DATABASE)
+        self.task_runs = TaskRuns(self)
 
     # ------------------------------------------------------------------ databases and folders
 
@@ -126,6 +145,7 @@ class Engine:
 
     def _attach(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
         self.storage.attach_database(connection, name)
+        task_history.prepare(connection, name)
         self._databases = sorted([*self._databases, name])
 
     def connect(self) -> duckdb.DuckDBPyConnection:
@@ -162,6 +182,7 @@ class Engine:
                 session.close()
 
     def close(self) -> None:
+        self.task_runs.close()
         for session in list(self.masters.values()):
             session.close()
         self._root_connection.close()

@@ -59,6 +59,10 @@ class Scanner:
     def token(self) -> Token | None:
         return None if self.done else self.tokens[self.at]
 
+    @property
+    def is_string(self) -> bool:
+        return self.token is not None and self.token.token_type in (TokenType.STRING, TokenType.RAW_STRING)
+
     def peek(self, offset: int = 0) -> str:
         """The upper-cased text of a coming token; '' past the end and for literals and quoted names."""
         index = self.at + offset
@@ -205,6 +209,16 @@ class Scanner:
             depth += {"(": 1, ")": -1}.get(self.peek(), 0)
             self.at += 1
         return self.text[start : self.tokens[self.at - 1].start]
+
+    def until(self, *words: str) -> str:
+        """The text up to one of these words outside parentheses; the scanner is left in front of it."""
+        start, depth = self.at, 0
+        while not self.done and (depth or self.peek() not in words):
+            depth += {"(": 1, ")": -1}.get(self.peek(), 0)
+            self.at += 1
+        if self.done or self.at == start:
+            raise self.unexpected(" or ".join(words) if self.done else "an expression")
+        return self.text[self.tokens[start].start : self.tokens[self.at - 1].end + 1]
 
     def rest(self) -> str:
         """The text from here to the end of the statement."""

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from intentscore.local import names, queries, results, several
+from intentscore.local import names, queries, results, several, task_rest
 from intentscore.local.errors import SnowflakeError
 from intentscore.local.queries import Query
 from intentscore.local.session import Session
@@ -52,7 +52,7 @@ def application(engine: Engine) -> Starlette:
         Route("/results/{address}", server.chunk, methods=["GET"]),
         Route("/telemetry/send", server.acknowledge, methods=["POST"]),
     ]
-    return Starlette(routes=routes)
+    return Starlette(routes=[*routes, *task_rest.routes(engine)])
 
 
 def failed(code: str, message: str, *, sqlstate: str = "", query_id: str = "", status: int = 200) -> JSONResponse:

@@ -30,6 +30,7 @@ from intentscore.local.variables import parameter_values, with_variables
 
 if TYPE_CHECKING:
     from intentscore.local.engine import Engine
+    from intentscore.local.task_runner import Context
 
 log = logging.getLogger(__name__)
 MAX_TIMER_S = threading.TIMEOUT_MAX
@@ -73,6 +74,7 @@ class Session:
         self.role = engine.role
         self.last_used = time.monotonic()
         self.closed = False
+        self.task_run: Context | None = None
         self._depth = 0
         self._put_aside: list[Path] = []
         self._current: Query | None = None
@@ -128,7 +130,7 @@ class Session:
 
     def execute(self, text: str, bindings: Sequence[Any] = (), *, describe_only: bool = False) -> Result:
         """Run one statement of Snowflake's SQL and answer as Snowflake would."""
-        with self._turn():
+        with self.turn():
             text = with_variables(text, self.variables)
             head = statements.read_head(Scanner(text, bindings))
             several.refuse_several(text)
@@ -148,7 +150,7 @@ class Session:
 
     def insert_batch(self, text: str, columns: list[list[Any]]) -> Result:
         """An INSERT with a list of values for each placeholder."""
-        with self._turn():
+        with self.turn():
             return sql.insert_batch(self, with_variables(text, self.variables), columns)
 
     def put_aside(self, target: Path, source: str) -> None:
@@ -167,7 +169,7 @@ class Session:
         self.last_used = time.monotonic()
 
     @contextlib.contextmanager
-    def _turn(self) -> Iterator[None]:
+    def turn(self) -> Iterator[None]:
         """Statements of a session run one after another."""
         with self._running:
             self.last_used = time.monotonic()

@@ -33,6 +33,7 @@ class Listing:
     pattern: re.Pattern[str] | None = None
     prefix: str = ""
     limit: int | None = None
+    root_only: bool = False
 
     def wants(self, name: str) -> bool:
         return (self.pattern is None or self.pattern.fullmatch(name) is not None) and name.startswith(self.prefix)
@@ -45,8 +46,11 @@ class Listing:
         return [e for e in found if self.wants(e.name.name)][: self.limit]
 
 
-def read_listing(session: Session, scanner: Scanner) -> Listing:
-    """The clauses after `SHOW <objects>`; without IN it is the current schema, or database, or account."""
+def read_listing(session: Session, scanner: Scanner, *, roots: bool = False) -> Listing:
+    """The clauses after `SHOW <objects>`; without IN it is the current schema, or database, or account.
+
+    `roots` says that ROOT ONLY may be among them.
+    """
     listing = Listing(session.database, session.schema)
     if scanner.accept("LIKE"):
         listing.pattern = like_pattern(scanner.string())
@@ -54,6 +58,7 @@ def read_listing(session: Session, scanner: Scanner) -> Listing:
         _read_scope(session, scanner, listing)
     if scanner.accept("STARTS", "WITH"):
         listing.prefix = scanner.string()
+    listing.root_only = roots and scanner.accept("ROOT", "ONLY")
     if scanner.accept("LIMIT"):
         listing.limit = int(scanner.value())
         if scanner.accept("FROM"):
@@ -67,7 +72,7 @@ def _read_scope(session: Session, scanner: Scanner, listing: Listing) -> None:
         listing.database = listing.schema = None
     elif scanner.accept("DATABASE"):
         listing.schema = None
-        if not scanner.done and scanner.peek() not in ("STARTS", "LIMIT"):
+        if not scanner.done and scanner.peek() not in ("STARTS", "LIMIT", "ROOT"):
             listing.database = scanner.identifier()
     else:
         scanner.accept("SCHEMA")
