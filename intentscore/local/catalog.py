@@ -32,6 +32,9 @@ CREATE TABLE IF NOT EXISTS {db}._ENGINE.COLUMN_TYPES (
 CREATE TABLE IF NOT EXISTS {db}._ENGINE.TAG_REFERENCES (
     SCHEMA_NAME VARCHAR NOT NULL, OBJECT_NAME VARCHAR NOT NULL, DOMAIN VARCHAR NOT NULL, TAG VARCHAR NOT NULL,
     VALUE VARCHAR NOT NULL);
+CREATE TABLE IF NOT EXISTS {db}._ENGINE.LOADED_FILES (
+    SCHEMA_NAME VARCHAR NOT NULL, TABLE_NAME VARCHAR NOT NULL, FILE VARCHAR NOT NULL, MD5 VARCHAR NOT NULL,
+    LOADED_ON TIMESTAMPTZ NOT NULL);
 INSERT INTO {db}._ENGINE.OBJECTS SELECT 'DATABASE', '', {name}, now(), '', '{{}}'
     WHERE NOT EXISTS (FROM {db}._ENGINE.OBJECTS WHERE KIND = 'DATABASE');
 """
@@ -111,7 +114,7 @@ class Catalog:
         return (kind, name) in self._temporary
 
     def drop_schema(self, database: str, schema: str) -> None:
-        for table in ("OBJECTS", "COLUMN_TYPES", "TAG_REFERENCES"):
+        for table in ("OBJECTS", "COLUMN_TYPES", "TAG_REFERENCES", "LOADED_FILES"):
             self._run(f"DELETE FROM {quote(database)}._ENGINE.{table} WHERE SCHEMA_NAME = ?", [schema])
 
     def _forget(self, kind: str, name: ObjectName) -> None:
@@ -157,11 +160,37 @@ class Catalog:
         return dict(found)
 
     def rename_table(self, old: ObjectName, new: ObjectName) -> None:
-        for table, column in (("COLUMN_TYPES", "TABLE_NAME"), ("TAG_REFERENCES", "OBJECT_NAME")):
+        for table, column in (
+            ("COLUMN_TYPES", "TABLE_NAME"), ("TAG_REFERENCES", "OBJECT_NAME"), ("LOADED_FILES", "TABLE_NAME"),
+        ):  # fmt: skip
             self._run(
                 f"UPDATE {quote(old.database)}._ENGINE.{table} SET {column} = ? WHERE SCHEMA_NAME = ? AND {column} = ?",
                 [new.name, old.schema, old.name],
             )
+
+    # ------------------------------------------------------------------ files that were loaded
+
+    def loaded_files(self, table: ObjectName, days: int) -> dict[str, str]:
+        """The files loaded into a table in so many days, with the MD5 of what they held."""
+        found = self._run(
+            f"SELECT FILE, MD5 FROM {quote(table.database)}._ENGINE.LOADED_FILES "
+            "WHERE SCHEMA_NAME = ? AND TABLE_NAME = ? AND LOADED_ON > now() - to_days(CAST(? AS INTEGER))",
+            [table.schema, table.name, days],
+        )
+        return dict(found)
+
+    def add_loaded_file(self, table: ObjectName, file: str, md5: str) -> None:
+        self._run(
+            f"INSERT INTO {quote(table.database)}._ENGINE.LOADED_FILES VALUES (?, ?, ?, ?, ?)",
+            [table.schema, table.name, file, md5, datetime.now(UTC)],
+        )
+
+    def forget_loaded_files(self, table: ObjectName) -> None:
+        """A table that is dropped or emptied may be loaded from the same files again."""
+        self._run(
+            f"DELETE FROM {quote(table.database)}._ENGINE.LOADED_FILES WHERE SCHEMA_NAME = ? AND TABLE_NAME = ?",
+            [table.schema, table.name],
+        )
 
     # ------------------------------------------------------------------ tags
 

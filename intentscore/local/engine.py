@@ -25,11 +25,13 @@ import duckdb
 
 from intentscore.local import (
     context,
-    copying,
+    formats,
     grants,
     handlers,
     history,
     inference,
+    inferring,
+    loading,
     models,
     names,
     show,
@@ -39,6 +41,7 @@ from intentscore.local import (
     task_functions,
     task_history,
     task_statements,
+    transfer,
     views,
 )
 from intentscore.local.errors import already_exists, does_not_exist
@@ -50,10 +53,12 @@ from intentscore.local.transactions import WriterLock
 
 HANDLERS = (
     context,
-    copying,
+    formats,
     grants,
     history,
     inference,
+    inferring,
+    loading,
     models,
     show,
     stages,
@@ -61,6 +66,7 @@ HANDLERS = (
     tags,
     task_functions,
     task_statements,
+    transfer,
     views,
 )
 HOST = "127.0.0.1"

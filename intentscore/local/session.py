@@ -68,6 +68,7 @@ class Session:
         self.parameters = DEFAULT_PARAMETERS | parameter_values(parameters or {})
         self.variables: dict[str, Any] = {}
         self.temporary_tables: dict[ObjectName, str] = {}
+        self.loaded_files: dict[ObjectName, dict[str, str]] = {}
         self.database: str | None = None
         self.schema: str | None = None
         self.warehouse: str | None = engine.warehouse

@@ -91,6 +91,8 @@ def _arguments(call: Expr, preparation: Preparation) -> tuple[list[Any], dict[st
 
 def _value(argument: Expr, preparation: Preparation) -> Any:
     """An argument's value: a literal's, or what a constant expression comes to."""
+    if isinstance(argument, (exp.Tuple, exp.Array)):
+        return [_value(item, preparation) for item in argument.expressions]
     try:
         return argument.to_py()
     except ValueError:

@@ -16,7 +16,7 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ParseError, SqlglotError, UnsupportedError
 from sqlglot.tokenizer_core import Token
 
-from intentscore.local import context_functions, model_aliases, results, rewrites, sources, types
+from intentscore.local import context_functions, load_history, model_aliases, results, rewrites, sources, types
 from intentscore.local.errors import SnowflakeError, syntax_error, unsupported
 from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner, tokenize
@@ -191,7 +191,10 @@ def _delete(session: Session, expression: exp.Delete) -> Result:
 def _truncate(session: Session, expression: exp.TruncateTable) -> Result:
     with Preparation(session) as preparation:
         for table in expression.expressions:
-            session.fetch(f"DELETE FROM {preparation.rewrite(table.copy()).sql(dialect='duckdb')}")
+            emptied = preparation.rewrite(table.copy())
+            session.fetch(f"DELETE FROM {emptied.sql(dialect='duckdb')}")
+            if isinstance(emptied, exp.Table):
+                load_history.forget(session, emptied.catalog, emptied.db, emptied.name)
     return results.done()
 
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import format_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
-from intentscore.local import names, results, types
+from intentscore.local import formats, names, results, types
 from intentscore.local.catalog import OWNER
-from intentscore.local.errors import SnowflakeError, already_exists, does_not_exist, invalid
+from intentscore.local.errors import already_exists, does_not_exist, invalid
 from intentscore.local.names import ObjectName
 from intentscore.local.results import Result
 from intentscore.local.show import read_listing
@@ -24,7 +19,6 @@ if TYPE_CHECKING:
     from intentscore.local.session import Session
 
 STAGE = "STAGE"
-FILE_FORMAT = "FILE FORMAT"
 MODEL_URI = re.compile(r"snow://model/(?P<model>.+?)/versions/(?P<version>[^/]+)/?(?P<path>.*)", re.DOTALL)
 
 
@@ -36,7 +30,9 @@ class Location:
     path: str
     label: str
     read_only: bool = False
+    temporary: bool = False
     file_format: dict[str, Any] | None = None
+    name: ObjectName | None = None
 
     @property
     def target(self) -> Path:
@@ -44,11 +40,17 @@ class Location:
 
     def below(self, path: str) -> Path:
         """A path inside the stage; one that would leave it is refused."""
+        if "\0" in path:
+            raise invalid("a path cannot hold a null character")
         root = self.root.resolve()
         found = (root / path.lstrip("/")).resolve()
         if found != root and root not in found.parents:
             raise invalid(f"the path '{path}' leaves the stage")
         return found
+
+    def made(self) -> Path:
+        """The folder this location names, created where it is not there yet."""
+        return _made(self.target)
 
     def files(self) -> list[Path]:
         """The files under this path: of a folder, or of a common prefix of their names, as in a stage."""
@@ -62,7 +64,8 @@ class Location:
                 return []
             matching = [p for p in target.parent.iterdir() if p.name.startswith(target.name)]
             found = (q for p in matching for q in ([p] if p.is_file() else p.rglob("*")))
-        return sorted(path for path in found if path.is_file())
+        root = self.root.resolve()
+        return sorted(path for path in found if path.is_file() and root in path.resolve().parents)
 
     def relative(self, file: Path) -> str:
         return file.relative_to(self.root.resolve()).as_posix()
@@ -81,6 +84,8 @@ def locate(session: Session, text: str) -> Location:
         stage, path = _split(text[2:])
         table = session.resolve(names.split(stage))
         return Location(_made(session.engine.folder("stages", "_TABLE", *table)), path, table.name)
+    if text.startswith('"'):
+        raise does_not_exist("Stage", text)
     if not text.startswith("@"):
         raise invalid(f"'{text}' is not a stage location")
     stage, path = _split(text[1:])
@@ -89,7 +94,10 @@ def locate(session: Session, text: str) -> Location:
     if entry is None:
         raise does_not_exist("Stage", str(name))
     folder = _made(session.engine.folder("stages", entry.details["folder"]))
-    return Location(folder, path, name.name.lower(), file_format=entry.details.get("file_format"))
+    return Location(
+        folder, path, name.name.lower(), temporary=session.catalog.is_temporary(STAGE, name),
+        file_format=entry.details.get("file_format"), name=name,
+    )  # fmt: skip
 
 
 def _split(text: str) -> tuple[str, str]:
@@ -123,17 +131,14 @@ def create_stage(session: Session, head: Statement) -> Result:
         _remove_stage(session, name)
     entry = session.catalog.new(
         STAGE, name, options.get("COMMENT", ""), folder=session.engine.new_folder_name(),
-        file_format=_given_format(options.get("FILE_FORMAT")),
+        file_format=formats.as_options(options.get("FILE_FORMAT")), directory=_directory(options),
     )  # fmt: skip
+    formats.find(session, entry.details["file_format"])
     folder = session.engine.folder("stages", entry.details["folder"])
     folder.mkdir(parents=True)
     session.transaction.on_rollback(lambda: session.engine.storage.remove([folder]))
     session.catalog.put(entry, temporary=head.temporary)
     return results.done(f"Stage area {name.name} successfully created.")
-
-
-def _given_format(given: Any) -> dict[str, Any]:
-    return given if isinstance(given, dict) else {"FORMAT_NAME": given} if given else {}
 
 
 def _remove_stage(session: Session, name: ObjectName) -> None:
@@ -168,107 +173,71 @@ def show_stages(session: Session, head: Statement) -> Result:
     columns = {
         "created_on": types.TIMESTAMP_LTZ,
         **dict.fromkeys(
-            (
-                "name",
-                "database_name",
-                "schema_name",
-                "url",
-                "has_credentials",
-                "has_encryption_key",
-                "owner",
-                "comment",
-                "region",
-                "type",
-                "cloud",
-                "storage_integration",
-                "owner_role_type",
-                "directory_enabled",
-            ),
-            types.TEXT,
+            ("name", "database_name", "schema_name", "url", "has_credentials", "has_encryption_key", "owner", "comment",
+             "region", "type", "cloud", "notification_channel", "storage_integration", "endpoint", "owner_role_type",
+             "directory_enabled"), types.TEXT,
         ),
-    }
-    return results.rows(
-        columns,
-        [
-            [
-                e.created_on,
-                e.name.name,
-                e.name.database,
-                e.name.schema,
-                "",
-                "N",
-                "N",
-                OWNER,
-                e.comment,
-                None,
-                "INTERNAL TEMPORARY" if session.catalog.is_temporary(STAGE, e.name) else "INTERNAL",
-                None,
-                None,
-                "ROLE",
-                "N",
-            ]
-            for e in listing.entries(session, STAGE)
-        ],
-    )
+    }  # fmt: skip
+    data = []
+    for entry in listing.entries(session, STAGE):
+        kind = "INTERNAL TEMPORARY" if session.catalog.is_temporary(STAGE, entry.name) else "INTERNAL"
+        data.append([entry.created_on, entry.name.name, entry.name.database, entry.name.schema, "", "N", "N", OWNER,
+                     entry.comment, None, kind, None, None, None, None, "ROLE",
+                     "Y" if entry.details.get("directory") else "N"])  # fmt: skip
+    return results.rows(columns, data)
 
 
-@statement("CREATE FILE FORMAT", effect=Effect.DEFINE)
-def create_file_format(session: Session, head: Statement) -> Result:
-    quietly = head.if_not_exists()
-    name = session.existing_schema(session.resolve(head.scanner.name()))
-    options = head.scanner.options()
-    head.scanner.end()
-    if session.catalog.get(FILE_FORMAT, name) and not head.or_replace:
-        if quietly:
-            return results.done(f"{name.name} already exists, statement succeeded.")
-        raise already_exists(str(name))
-    comment = options.pop("COMMENT", "")
-    session.catalog.put(session.catalog.new(FILE_FORMAT, name, comment, **options), temporary=head.temporary)
-    return results.done(f"File format {name.name} successfully created.")
-
-
-@statement("DROP FILE FORMAT", effect=Effect.DEFINE)
-def drop_file_format(session: Session, head: Statement) -> Result:
-    quietly = head.if_exists()
+@statement("DESC STAGE", "DESCRIBE STAGE")
+def describe_stage(session: Session, head: Statement) -> Result:
     name = session.resolve(head.scanner.name())
     head.scanner.end()
-    if not session.catalog.remove(FILE_FORMAT, name) and not quietly:
-        raise does_not_exist("File format", str(name))
-    return results.done(f"{name.name} successfully dropped.")
-
-
-def file_format(session: Session, given: Any) -> dict[str, Any]:
-    """The options of a file format, given by name or in place."""
-    options = dict(_given_format(given))
-    named = options.pop("FORMAT_NAME", None)
-    if named is None:
-        return options
-    entry = session.catalog.get(FILE_FORMAT, session.resolve(names.split(str(named))))
+    entry = session.catalog.get(STAGE, name)
     if entry is None:
-        raise does_not_exist("File format", str(named))
-    return {**entry.details, **options}
+        raise does_not_exist("Stage", str(name))
+    form = formats.find(session, entry.details.get("file_format"))
+    directory = str(bool(entry.details.get("directory"))).lower()
+    rows: list[list[str | None]] = [
+        *formats.described(form),
+        ["STAGE_COPY_OPTIONS", "ON_ERROR", "String", "ABORT_STATEMENT", "ABORT_STATEMENT"],
+        ["STAGE_COPY_OPTIONS", "PURGE", "Boolean", "false", "false"],
+        ["STAGE_LOCATION", "URL", "String", "", ""],
+        ["DIRECTORY", "ENABLE", "Boolean", directory, "false"],
+    ]
+    return results.rows({"parent_property": types.TEXT, **formats.PROPERTIES}, rows)
 
 
-# ---------------------------------------------------------------------------- PUT, GET, LIST, REMOVE
-
-
-def _transfer(command: str, location: Path, sources: list[str], **more: Any) -> Result:
-    """The answer on which the connector itself copies the files: `LOCAL_FS` is a folder it can reach."""
-    info = {"locationType": "LOCAL_FS", "location": str(location), "creds": {}}
-    data = {"stageInfo": info, "src_locations": sources, "command": command, **more}
-    return Result(pa.table({}), [], transfer=data)
-
-
-def _local_path(address: str) -> str:
-    return address[len("file://") :] if address.lower().startswith("file://") else address
-
-
-@statement("PUT", effect=Effect.CONTROL)
-def put(session: Session, head: Statement) -> Result:
+@statement("ALTER STAGE", effect=Effect.DEFINE)
+def alter_stage(session: Session, head: Statement) -> Result:
     scanner = head.scanner
-    source, where = _local_path(scanner.location()), locate(session, scanner.location())
-    options = scanner.options({"PARALLEL": int, "AUTO_COMPRESS": bool, "SOURCE_COMPRESSION": str, "OVERWRITE": bool})
+    quietly = head.if_exists()
+    name = session.resolve(scanner.name())
+    entry = session.catalog.get(STAGE, name)
+    if entry is None:
+        if quietly:
+            return results.done()
+        raise does_not_exist("Stage", str(name))
+    if scanner.accept("REFRESH"):  # a directory table reads the folder itself
+        scanner.end()
+        return results.done()
+    if scanner.accept("RENAME", "TO"):
+        new = session.resolve(scanner.name())
+        if session.catalog.get(STAGE, new):
+            raise already_exists(str(new))
+        temporary = session.catalog.is_temporary(STAGE, name)
+        session.catalog.remove(STAGE, name)
+        entry.name = new
+        session.catalog.put(entry, temporary=temporary)
+    else:
+        scanner.expect("SET")
+        options = scanner.options(dict.fromkeys(("FILE_FORMAT", "COMMENT", "DIRECTORY"), str))
+        if "FILE_FORMAT" in options:
+            entry.details["file_format"] = formats.as_options(options["FILE_FORMAT"])
+            formats.find(session, entry.details["file_format"])
+        entry.details["directory"] = _directory(options, entry.details.get("directory", False))
+        entry.comment = options.get("COMMENT", entry.comment)
+        session.catalog.put(entry)
     scanner.end()
+    formats.find(session, entry.details["file_format"])
     if where.read_only:
         raise SnowflakeError("SQL compilation error:\na model version cannot be written to.", 2076, "42601")
     target = _made(where.target)
@@ -285,48 +254,6 @@ def put(session: Session, head: Statement) -> Result:
     )
 
 
-@statement("GET", effect=Effect.CONTROL)
-def get(session: Session, head: Statement) -> Result:
-    scanner = head.scanner
-    where, target = locate(session, scanner.location()), _local_path(scanner.location())
-    options = scanner.options({"PARALLEL": int, "PATTERN": str})
-    scanner.end()
-    files = _matching(where, options.get("PATTERN"))
-    return _transfer(
-        "DOWNLOAD", where.root.resolve(), [where.relative(f) for f in files], parallel=options.get("PARALLEL", 10),
-        localLocation=target, encryptionMaterial=[],
-    )  # fmt: skip
-
-
-def _matching(where: Location, pattern: str | None) -> list[Path]:
-    files = where.files()
-    return files if pattern is None else [f for f in files if re.fullmatch(pattern, where.relative(f))]
-
-
-@statement("LIST", "LS")
-def list_files(session: Session, head: Statement) -> Result:
-    where = locate(session, head.scanner.location())
-    pattern = head.scanner.options({"PATTERN": str}).get("PATTERN")
-    head.scanner.end()
-    columns = {"name": types.TEXT, "size": types.NUMBER, "md5": types.TEXT, "last_modified": types.TEXT}
-    rows = []
-    for file in _matching(where, pattern):
-        stat = file.stat()
-        changed = format_datetime(datetime.fromtimestamp(stat.st_mtime, UTC), usegmt=True)
-        label = f"{where.label}/{where.relative(file)}" if where.label else where.relative(file)
-        rows.append([label, stat.st_size, hashlib.md5(file.read_bytes()).hexdigest(), changed])
-    return results.rows(columns, rows)
-
-
-@statement("REMOVE", "RM", effect=Effect.CONTROL)
-def remove(session: Session, head: Statement) -> Result:
-    where = locate(session, head.scanner.location())
-    pattern = head.scanner.options({"PATTERN": str}).get("PATTERN")
-    head.scanner.end()
-    if where.read_only:
-        raise SnowflakeError("SQL compilation error:\na model version cannot be changed.", 2076, "42601")
-    rows = []
-    for file in _matching(where, pattern):
-        rows.append([f"{where.label}/{where.relative(file)}", "removed"])
-        file.unlink()
-    return results.rows({"name": types.TEXT, "result": types.TEXT}, rows)
+def _directory(options: dict[str, Any], default: bool = False) -> bool:
+    given = options.get("DIRECTORY")
+    return default if not isinstance(given, dict) else str(given.get("ENABLE", default)).upper() == "TRUE"

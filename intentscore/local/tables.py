@@ -138,6 +138,7 @@ def create_table(session: Session, head: Statement) -> Result:
         if head.temporary:
             session.fetch(f"CREATE OR REPLACE TEMP TABLE {quote('.'.join(name))} {contents}")
             session.temporary_tables[name] = ".".join(name)
+            session.loaded_files.pop(name, None)
         else:
             # by another name first: the query may read the table it replaces
             fresh = f"{quote(name.database)}.{quote(name.schema)}.{quote(f'_new {name.name}')}"
@@ -167,6 +168,7 @@ def drop_relation(session: Session, name: ObjectName) -> None:
         session.fetch(f"DROP {kind} {name.duckdb}")
         session.catalog.forget_columns(name)
         session.catalog.clear_tags(name)
+        session.catalog.forget_loaded_files(name)
         for described in ("VIEW", "DYNAMIC TABLE"):
             session.catalog.remove(described, name)
 
@@ -245,6 +247,7 @@ def drop_table(session: Session, head: Statement) -> Result:
     if name in session.temporary_tables:
         session.fetch(f"DROP TABLE {session.physical(name)}")
         del session.temporary_tables[name]
+        session.loaded_files.pop(name, None)
     elif session.relation_kind(name) == "TABLE":
         drop_relation(session, name)
     elif quietly:
