@@ -237,21 +237,7 @@ def alter_stage(session: Session, head: Statement) -> Result:
         entry.comment = options.get("COMMENT", entry.comment)
         session.catalog.put(entry)
     scanner.end()
-    formats.find(session, entry.details["file_format"])
-    if where.read_only:
-        raise SnowflakeError("SQL compilation error:\na model version cannot be written to.", 2076, "42601")
-    target = _made(where.target)
-    if options.get("OVERWRITE", False):
-        session.put_aside(target, source)
-    return _transfer(
-        "UPLOAD",
-        target,
-        [source],
-        parallel=options.get("PARALLEL", 4),
-        autoCompress=options.get("AUTO_COMPRESS", True),
-        sourceCompression=str(options.get("SOURCE_COMPRESSION", "auto_detect")).lower(),
-        overwrite=options.get("OVERWRITE", False),
-    )
+    return results.done()
 
 
 def _directory(options: dict[str, Any], default: bool = False) -> bool:
