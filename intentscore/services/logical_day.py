@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from snowflake.snowpark import Session
 
 PLANNED = "CURRENT_TASK_GRAPH_ORIGINAL_SCHEDULED_TIMESTAMP"
-FORMATS = ("%Y-%m-%d %H:%M:%S.%f %z", "%Y-%m-%d %H:%M:%S %z", "%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%dT%H:%M:%S%z")
 
 
 def day_of(planned: datetime, time_zone: str, lag_days: int) -> date:
@@ -31,8 +30,12 @@ def logical_day(session: Session) -> date:
     config = graph_config(session)
     if given := config.get("date"):
         return date.fromisoformat(str(given))
-    planned = runtime_info(session, PLANNED)
-    return day_of(read_planned(planned), str(config["time_zone"]), int(config["lag_days"]))
+    # as a number: the text is in the session's time zone, whatever that is
+    seconds = session.sql(
+        f"SELECT DATE_PART(EPOCH_SECOND, SYSTEM$TASK_RUNTIME_INFO({literal(PLANNED)})::TIMESTAMP_LTZ)"
+    ).collect()[0][0]
+    planned = datetime.fromtimestamp(int(seconds), UTC)
+    return day_of(planned, str(config["time_zone"]), int(config["lag_days"]))
 
 
 def graph_config(session: Session) -> dict[str, Any]:
@@ -48,15 +51,3 @@ def runtime_info(session: Session, what: str) -> str:
     if found is None:
         raise ConfigurationError(f"{what} is known inside a task only")
     return str(found)
-
-
-def read_planned(text: str) -> datetime:
-    """A planned time as the account gives it: a timestamp with an offset, or epoch milliseconds."""
-    if text.strip().isdigit():
-        return datetime.fromtimestamp(int(text) / 1000, UTC)
-    for form in FORMATS:
-        try:
-            return datetime.strptime(text.strip(), form)
-        except ValueError:
-            continue
-    raise ConfigurationError(f"the planned time '{text}' of the graph run cannot be read")

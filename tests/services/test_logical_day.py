@@ -5,8 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from intentscore.errors import ConfigurationError
-from intentscore.services.logical_day import day_of, read_planned
+from intentscore.services.logical_day import day_of
 from intentscore.services.schedule_config import DailyGraph
 
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe")
@@ -41,25 +40,6 @@ def test_every_day_of_a_leap_year_is_scored_once_and_in_order(zone: str, cron: s
 )
 def test_the_day_is_the_one_of_the_graphs_time_zone(zone: str, planned: str, day: date) -> None:
     assert day_of(datetime.fromisoformat(planned), zone, lag_days=1) == day
-
-
-def test_a_retry_hours_later_is_about_the_same_day() -> None:
-    """The planned time is the original one: when the run really starts does not matter."""
-    planned = read_planned("2024-11-02 06:00:00.000 +0100")
-    assert day_of(planned, "Europe/Berlin", lag_days=1) == date(2024, 11, 1)
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["2024-11-02 06:00:00.000 +0000", "2024-11-02T06:00:00+00:00", "2024-11-02 06:00:00 +0000", "1730527200000"],
-)
-def test_a_planned_time_is_read_in_every_form(text: str) -> None:
-    assert read_planned(text) == datetime(2024, 11, 2, 6, tzinfo=UTC)
-
-
-def test_a_planned_time_that_cannot_be_read_is_named() -> None:
-    with pytest.raises(ConfigurationError, match="'yesterday'"):
-        read_planned("yesterday")
 
 
 @pytest.mark.parametrize("cron", ["0 6 * *", "* * * * * *", "61 6 * * *", "daily"])
