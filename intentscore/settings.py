@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -42,6 +42,22 @@ class FeatureViewSettings(Strict):
     refresh_freq: str = "1 day"
 
 
+Measure = Literal["roc_auc", "average_precision", "log_loss", "brier"]
+
+
+class PromotionSettings(Strict):
+    """What `promote` requires of a challenger, measured on sessions that neither version learned from."""
+
+    measure: Measure = "log_loss"
+    margin: Annotated[float, Field(ge=-1, le=1)] = 0.0
+    min_sessions: Annotated[int, Field(ge=1)] = 500
+    min_buyers: Annotated[int, Field(ge=1)] = 50
+    max_calibration_error: Annotated[float, Field(ge=0, le=1)] = 0.1
+    max_calibration_loss: Annotated[float, Field(ge=0, le=1)] = 0.01
+    max_segment_loss: Annotated[float, Field(ge=0, le=1)] = 0.03
+    min_segment_buyers: Annotated[int, Field(ge=1)] = 30
+
+
 class Settings(Strict):
     connection: str | None = None
     database: AccountObject | None = None
@@ -51,6 +67,7 @@ class Settings(Strict):
     model_name: Name = "PURCHASE_INTENT"
     tables: TableNames = TableNames()
     feature_view: FeatureViewSettings = FeatureViewSettings()
+    promotion: PromotionSettings = PromotionSettings()
 
     @property
     def home(self) -> Path:

@@ -185,6 +185,58 @@ def register(
         call.show(log_model(session, call.settings, run))
 
 
+@command("intentscore models", "intentscore models --format json")
+def models(call: Invocation) -> None:
+    """List the model's versions.
+
+    With aliases, figures of the held-out months, the days each learned from, and how many it scored.
+    """
+    from intentscore.services.models import models as look
+
+    with call.session() as session:
+        call.show(look(session, call.settings))
+
+
+@command("intentscore promote", "intentscore promote V_241103_090210 --yes")
+def promote(
+    call: Invocation,
+    version: Annotated[str | None, typer.Argument(help="A model version; the CHALLENGER when left out.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Apply the plan if no gate refuses.")] = False,
+) -> None:
+    """Compare a version with the champion, and put it in its place.
+
+    Both score the sessions that neither learned from. The plan shows the paired difference and the gates:
+    sample, improvement, calibration, segments. Refused: exit code 7. Nothing changes without --yes.
+    """
+    from intentscore.services.promote import plan_promotion
+    from intentscore.services.promote import promote as apply
+
+    with call.session() as session:
+        plan = plan_promotion(session, call.settings, version)
+        call.show(apply(session, call.settings, plan) if yes and plan.accepted else plan)
+        plan.require_accepted()
+
+
+@command("intentscore rollback", "intentscore rollback V_241103_090210 --dry-run")
+def rollback(
+    call: Invocation,
+    version: Annotated[
+        str | None, typer.Argument(help="A model version; the champion before this one when left out.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, and change nothing.")] = False,
+) -> None:
+    """Give CHAMPION back to an earlier version.
+
+    Days that other versions have scored since are listed, with the command that scores them again.
+    """
+    from intentscore.services.rollback import plan_rollback
+    from intentscore.services.rollback import rollback as apply
+
+    with call.session() as session:
+        plan = plan_rollback(session, call.settings, version)
+        call.show(plan if dry_run else apply(session, call.settings, plan))
+
+
 @command(
     "intentscore score --date 2024-11-01",
     "intentscore score --date yesterday --env prod",

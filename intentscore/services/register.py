@@ -130,4 +130,10 @@ def _logged_metrics(folder: RunFolder) -> dict[str, Any]:
     figures = {f"holdout_{name}": value for name, value in folder.metrics["holdout"].items() if value is not None}
     model = {"model_sha256": folder.metrics["model"]["sha256"], "trees": folder.metrics["model"]["trees"]}
     origin = {"run_id": folder.run_id, "feature_hash": folder.features["hash"]}
-    return {**figures, **model, **origin, "data_fingerprint": folder.data["fingerprint"]}
+    period = folder.metrics["train_period"]
+    learned = {
+        "learned_from": period["first"],
+        "learned_until": period["last"],
+        "learned_sessions": period["sessions"],
+    }
+    return {**figures, **model, **origin, **learned, "data_fingerprint": folder.data["fingerprint"]}

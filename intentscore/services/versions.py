@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from intentscore.errors import ConfigurationError, GateRefusedError
@@ -23,15 +24,26 @@ LISTED = 10
 
 @dataclass(frozen=True)
 class RegisteredVersion:
-    """`aliases` without the registry's own (DEFAULT, FIRST, LAST)."""
+    """`aliases` without the registry's own (DEFAULT, FIRST, LAST); `default` is what the registry runs unasked."""
 
     name: str
     aliases: tuple[str, ...]
     metrics: dict[str, Any]
+    default: bool = False
 
     @property
     def feature_hash(self) -> str | None:
         return self.metrics.get("feature_hash")
+
+    @property
+    def learned_from(self) -> date | None:
+        """First day of the sessions it learned from; None for a version that does not say."""
+        return _day(self.metrics.get("learned_from"))
+
+    @property
+    def learned_until(self) -> date | None:
+        """Last day of the sessions it learned from; None for a version that does not say."""
+        return _day(self.metrics.get("learned_until"))
 
 
 def registered_versions(session: Session, settings: Settings) -> tuple[RegisteredVersion, ...]:
@@ -93,4 +105,9 @@ def _version(row: Any) -> RegisteredVersion:
     aliases = json.loads(row["aliases"] or "[]")
     metadata = json.loads(row["metadata"] or "{}")
     own = tuple(alias for alias in aliases if alias not in ("DEFAULT", "FIRST", "LAST"))
-    return RegisteredVersion(row["name"], own, metadata.get("metrics", {}))
+    default = str(row["is_default_version"]).lower() == "true"
+    return RegisteredVersion(row["name"], own, metadata.get("metrics", {}), default)
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None
