@@ -181,6 +181,7 @@ def begin(session: Session, head: Statement) -> Result:
     if scanner.accept("NAME"):
         scanner.identifier()
     scanner.end()
+    session.transaction.require_scope()
     session.begin()
     return results.done()
 
@@ -189,6 +190,7 @@ def begin(session: Session, head: Statement) -> Result:
 def commit(session: Session, head: Statement) -> Result:
     head.scanner.accept("WORK")
     head.scanner.end()
+    session.transaction.require_scope()
     session.commit()
     return results.done()
 
@@ -197,5 +199,6 @@ def commit(session: Session, head: Statement) -> Result:
 def rollback(session: Session, head: Statement) -> Result:
     head.scanner.accept("WORK")
     head.scanner.end()
+    session.transaction.require_scope()
     session.rollback()
     return results.done()

@@ -36,6 +36,9 @@ from intentscore.local import (
     monitor_metrics,
     monitors,
     names,
+    procedures,
+    routine_listing,
+    routines,
     show,
     stages,
     tables,
@@ -44,7 +47,10 @@ from intentscore.local import (
     task_history,
     task_statements,
     transfer,
+    udfs,
+    udtfs,
     views,
+    workers,
 )
 from intentscore.local.errors import already_exists, does_not_exist
 from intentscore.local.queries import QueryLog
@@ -64,6 +70,9 @@ HANDLERS = (
     models,
     monitor_metrics,
     monitors,
+    procedures,
+    routine_listing,
+    routines,
     show,
     stages,
     tables,
@@ -71,6 +80,8 @@ HANDLERS = (
     task_functions,
     task_statements,
     transfer,
+    udfs,
+    udtfs,
     views,
 )
 HOST = "127.0.0.1"
@@ -115,6 +126,9 @@ class Engine:
         self.writer = WriterLock()
         self.queries = QueryLog()
         self.handlers = handlers.Handlers()
+        self.guests: dict[str, Session] = {}
+        self.workers = workers.Workers(root / "handlers")
+        self.host, self.port = HOST, 0
         self._root_connection = duckdb.connect(config={"lambda_syntax": "ENABLE_SINGLE_ARROW"})
         self._root_connection.execute("SET GLOBAL TimeZone = 'UTC'").fetchall()
         for script in sorted(resources.files("intentscore.local").joinpath("functions").iterdir(), key=str):
@@ -193,6 +207,7 @@ class Engine:
 
     def close(self) -> None:
         self.task_runs.close()
+        self.workers.close()
         for session in list(self.masters.values()):
             session.close()
         self._root_connection.close()
@@ -256,9 +271,9 @@ def _running(root: Path, announce: Callable[[str], None]) -> Iterator[Endpoint]:
     (root / "endpoint.json").unlink(missing_ok=True)
     engine = Engine(root)
     engine.sweep()
-    with contextlib.closing(engine), _serving(engine) as port:
+    with contextlib.closing(engine), _serving(engine) as engine.port:
         endpoint = Endpoint(
-            HOST, port, engine.user, engine.password, engine.account, DATABASE, engine.warehouse, engine.role
+            HOST, engine.port, engine.user, engine.password, engine.account, DATABASE, engine.warehouse, engine.role
         )
         _write_endpoint(root, endpoint)
         try:

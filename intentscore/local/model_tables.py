@@ -40,7 +40,7 @@ def beside_table(
     for clause in AFTER_THE_ROWS:
         inner.set(clause, None)
     named = appended(inner, "A", arguments)
-    partition = _partitioned(inner, window)
+    partition = partitioned(inner, window)
     by_partition = preparation.session.engine.handlers.answers_by_partition(method)
     rows = run(inner.limit(0) if preparation.describe_only else inner, preparation)
     given = rows.drop_columns([*named, *partition])
@@ -54,7 +54,7 @@ def beside_table(
     return _over(select, join, source, given.column_names, table, preparation)
 
 
-def _partitioned(inner: exp.Select, window: exp.Window | None) -> list[str]:
+def partitioned(inner: exp.Select, window: exp.Window | None) -> list[str]:
     """Number the partitions, and bring the rows of each together in the order asked for."""
     if window is None:
         return []

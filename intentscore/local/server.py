@@ -24,6 +24,7 @@ from intentscore.local import names, queries, results, several, task_rest
 from intentscore.local.errors import SnowflakeError
 from intentscore.local.queries import Query
 from intentscore.local.session import Session
+from intentscore.local.turns import ARRIVED_WITH
 from intentscore.local.variables import parameter_values
 
 if TYPE_CHECKING:
@@ -83,9 +84,12 @@ Handle = Callable[["Server", Request, Session], Awaitable[Response]]
 
 def with_session(handle: Handle) -> Callable[[Server, Request], Awaitable[Response]]:
     async def guarded(self: Server, request: Request) -> Response:
-        session = self.engine.sessions.get(token_of(request))
+        token = token_of(request)
+        guest = self.engine.guests.get(token)
+        session = guest or self.engine.sessions.get(token)
         if session is None:
             return failed(*NO_SESSION, status=401 if request.method == "GET" else 200)
+        ARRIVED_WITH.set(token if guest else None)
         return await handle(self, request, session)
 
     return guarded
@@ -163,7 +167,7 @@ class Server:
 
     @with_session
     async def session(self, request: Request, session: Session) -> Response:
-        if request.query_params.get("delete"):
+        if request.query_params.get("delete") and ARRIVED_WITH.get() is None:
             await _in_thread(session.close)
         return succeeded()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import logging
 import secrets
 import threading
@@ -26,11 +27,13 @@ from intentscore.local.results import Result, ResultStore
 from intentscore.local.scanner import Scanner
 from intentscore.local.statements import Effect
 from intentscore.local.transactions import Connection, Transaction
+from intentscore.local.turns import Turn
 from intentscore.local.variables import parameter_values, with_variables
 
 if TYPE_CHECKING:
     from intentscore.local.engine import Engine
     from intentscore.local.task_runner import Context
+    from intentscore.local.workers import Worker
 
 log = logging.getLogger(__name__)
 MAX_TIMER_S = threading.TIMEOUT_MAX
@@ -80,7 +83,8 @@ class Session:
         self._put_aside: list[Path] = []
         self._current: Query | None = None
         self.flow: list[Result] = []
-        self._running = threading.RLock()
+        self.running = Turn()
+        self.workers: dict[str, list[Worker]] = {}
         self._interrupting = threading.Lock()
 
     # ------------------------------------------------------------------ context
@@ -142,9 +146,10 @@ class Session:
             entry = statements.find(head)
             if head.words[0] != "PUT":
                 self._forget_put_aside()
+            head.describe_only = describe_only
             if entry is None:
                 return sql.execute(self, text, bindings, describe_only=describe_only)
-            if describe_only and entry.effect is not Effect.READ:
+            if describe_only and entry.effect not in (Effect.READ, Effect.CALL):
                 return sql.status_columns()
             with self.effect(entry.effect, temporary=head.temporary):
                 return entry.handler(self, head)
@@ -172,7 +177,7 @@ class Session:
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:
         """Statements of a session run one after another."""
-        with self._running:
+        with self.running:
             self.last_used = time.monotonic()
             self._depth += 1
             try:
@@ -186,6 +191,9 @@ class Session:
     def effect(self, effect: Effect, *, temporary: bool = False) -> Iterator[None]:
         """Give the statement the transaction its effect asks for, and turn DuckDB's errors into Snowflake's."""
         try:
+            if effect is Effect.CALL:
+                yield
+                return
             if effect is not Effect.CONTROL:
                 self.transaction.require()
             if effect is Effect.DEFINE:
@@ -237,7 +245,7 @@ class Session:
                 self.results.keep(query.id, result := history.cancel(self, query.text))
                 query.finish()
                 return result
-            with self._running, self._as_current(query):
+            with self.running, self._as_current(query):
                 result = work()
                 query.rows = result.table.num_rows
                 self.results.keep(query.id, result)
@@ -281,9 +289,11 @@ class Session:
                     self.parameters |= {name: before[name]} if name in before else {}
 
     def interrupt(self, query: Query) -> None:
-        """Stop what DuckDB does for this query, and nothing else."""
+        """Stop what DuckDB or a handler does for this query, and nothing else."""
+        for worker in list(self.workers.get(query.id, ())):
+            worker.cancel()
         with self._interrupting:
-            if self._current is query:
+            if self._current is query or query.id in self.workers:
                 self.duck.interrupt()
 
     def raise_if_cancelled(self) -> None:
@@ -297,6 +307,22 @@ class Session:
             time.sleep(seconds)
         elif self._current.stopping.wait(seconds):
             self.raise_if_cancelled()
+
+    @contextlib.contextmanager
+    def working(self, worker: Worker) -> Iterator[None]:
+        """While a handler works for the query under way, cancelling the query kills it."""
+        key = self._current.id if self._current is not None else ""
+        self.workers.setdefault(key, []).append(worker)
+        try:
+            self.raise_if_cancelled()
+            yield
+        except SnowflakeError:
+            self.raise_if_cancelled()
+            raise
+        finally:
+            self.workers[key].remove(worker)
+            if not self.workers[key]:
+                del self.workers[key]
 
     @property
     def idle_s(self) -> float:
@@ -321,11 +347,27 @@ class Session:
                 self.duck.unregister(name)
 
     @contextlib.contextmanager
-    def function(self, run: Callable[..., pa.Array], takes: list[str], gives: str) -> Iterator[str]:
+    def function(
+        self, run: Callable[..., pa.Array], takes: list[str], gives: str, *, volatile: bool = False
+    ) -> Iterator[str]:
         """A Python function over Arrow columns under a DuckDB name for as long as the block lasts."""
         name = f"_python_{secrets.token_hex(6)}"
+
+        def called(*columns: pa.ChunkedArray) -> pa.Array:
+            return run(*columns)
+
+        kind = inspect.Parameter.POSITIONAL_ONLY
+        called.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [inspect.Parameter(f"column{i}", kind) for i in range(len(takes))]
+        )
         self.duck.create_function(
-            name, run, list(takes), gives, type=PythonUDFType.ARROW, null_handling=FunctionNullHandling.SPECIAL
+            name,
+            called,
+            list(takes),
+            gives,
+            type=PythonUDFType.ARROW,
+            null_handling=FunctionNullHandling.SPECIAL,
+            side_effects=volatile,
         )
         try:
             yield name
@@ -354,7 +396,7 @@ class Session:
         """End the session: what runs is cancelled, what is open rolled back, what is temporary dropped."""
         for query in self.engine.queries.running(self):
             query.stop(queries.cancelled())
-        with self._running:
+        with self.running:
             if self.closed:
                 return
             self.closed = True

@@ -117,9 +117,9 @@ class Preparation(contextlib.ExitStack):
     def register(self, table: pa.Table) -> str:
         return self.enter_context(self.session.registered(table))
 
-    def function(self, run: Callable[..., pa.Array], takes: list[str], gives: str) -> str:
+    def function(self, run: Callable[..., pa.Array], takes: list[str], gives: str, *, volatile: bool = False) -> str:
         """A Python function over Arrow columns, under a DuckDB name for as long as the statement lasts."""
-        return self.enter_context(self.session.function(run, takes, gives))
+        return self.enter_context(self.session.function(run, takes, gives, volatile=volatile))
 
 
 def generate(root: Expr) -> str:

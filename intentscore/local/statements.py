@@ -21,6 +21,7 @@ class Effect(Enum):
     WRITE = "changes rows within the transaction"
     DEFINE = "defines objects: commits what is open and is a transaction of its own"
     CONTROL = "changes the session itself"
+    CALL = "runs other statements, each with an effect of its own"
 
 
 @dataclass
@@ -31,6 +32,7 @@ class Statement:
     words: tuple[str, ...]
     or_replace: bool = False
     modifiers: frozenset[str] = field(default_factory=frozenset)
+    describe_only: bool = False
 
     @property
     def temporary(self) -> bool:
@@ -69,6 +71,8 @@ def statement(*spellings: str, effect: Effect = Effect.READ) -> Callable[[Handle
 
 def read_head(scanner: Scanner) -> Statement:
     """Pass the verb and the modifiers of a CREATE, and look at the words that name the object kind."""
+    if scanner.peek() == "WITH" and _names_procedure(scanner):
+        return Statement(scanner, ("WITH", "PROCEDURE"))
     if scanner.peek() not in ("CREATE", "ALTER", "DROP"):
         return Statement(scanner, _words(scanner, ()))
     verb = scanner.word()
@@ -77,6 +81,14 @@ def read_head(scanner: Scanner) -> Statement:
     while scanner.peek() in MODIFIERS:
         modifiers.add(scanner.word())
     return Statement(scanner, _words(scanner, (verb,)), or_replace, frozenset(modifiers))
+
+
+def _names_procedure(scanner: Scanner) -> bool:
+    """WITH name AS PROCEDURE, where the name may have parts."""
+    at = 2
+    while scanner.peek(at) == ".":
+        at += 2
+    return scanner.peek(at) == "AS" and scanner.peek(at + 1) == "PROCEDURE"
 
 
 def _words(scanner: Scanner, head: tuple[str, ...]) -> tuple[str, ...]:

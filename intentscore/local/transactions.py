@@ -188,6 +188,7 @@ class Transaction:
         self.open = False
         self.begun = False
         self.started = datetime.now(UTC)
+        self._scope = 0
         self.id: str | None = None
         self.last_id: str | None = None
 
@@ -198,8 +199,16 @@ class Transaction:
         self.require()
         if not self.open:
             self.open = True
+            self._scope = self._session.running.depth
             self.started = datetime.now(UTC)
             self.last_id = self.id = str(int(self.started.timestamp() * 1_000_000) * 1000)
+
+    def require_scope(self) -> None:
+        """A stored procedure can neither end its caller's transaction nor begin one within it."""
+        if self.open and self._scope < self._session.running.depth:
+            raise SnowflakeError(
+                "Modifying a transaction that has started at a different scope is not allowed.", 90237, "P0001"
+            )
 
     def change(self) -> None:
         """Begin on DuckDB, to write in the open transaction."""

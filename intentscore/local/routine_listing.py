@@ -1,0 +1,111 @@
+"""SHOW and DESCRIBE of procedures and functions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from intentscore.local import packages, results, types
+from intentscore.local.catalog import Entry
+from intentscore.local.errors import does_not_exist
+from intentscore.local.results import Result
+from intentscore.local.routines import FUNCTION, PROCEDURE, read_signature
+from intentscore.local.show import read_listing
+from intentscore.local.signatures import Parameter, Routine
+from intentscore.local.statements import Statement, statement
+
+if TYPE_CHECKING:
+    from intentscore.local.session import Session
+
+_SHOWN = ("name", "schema_name", "is_builtin", "is_aggregate", "is_ansi", "min_num_arguments", "max_num_arguments",
+          "arguments", "description", "catalog_name", "is_table_function", "valid_for_clustering", "is_secure",
+          "secrets", "external_access_integrations")  # fmt: skip
+_SHOWN_OF_FUNCTIONS = ("is_external_function", "language", "is_memoizable", "is_data_metric")
+
+
+@statement("SHOW PROCEDURES", "SHOW USER PROCEDURES")
+def show_procedures(session: Session, head: Statement) -> Result:
+    return _show(session, head, PROCEDURE)
+
+
+@statement("SHOW FUNCTIONS", "SHOW USER FUNCTIONS")
+def show_functions(session: Session, head: Statement) -> Result:
+    """The functions users made; the built-in ones are not listed."""
+    return _show(session, head, FUNCTION)
+
+
+def _show(session: Session, head: Statement, kind: str) -> Result:
+    listing = read_listing(session, head.scanner)
+    columns = {"created_on": types.TIMESTAMP_LTZ, **dict.fromkeys(_SHOWN, types.TEXT)}
+    columns["min_num_arguments"] = columns["max_num_arguments"] = types.NUMBER
+    if kind == FUNCTION:
+        columns |= dict.fromkeys(_SHOWN_OF_FUNCTIONS, types.TEXT)
+    found = [e for d in listing.databases(session) for e in session.catalog.entries(kind, d, listing.schema)]
+    rows = [_row(entry, kind) for entry in found if listing.wants(entry.details["routine"]["name"])]
+    return results.rows(columns, rows[: listing.limit])
+
+
+def _row(entry: Entry, kind: str) -> list[Any]:
+    routine = Routine.from_json(entry.details["routine"])
+    is_table = _yes(routine.columns is not None)
+    row = [
+        entry.created_on, routine.name, entry.name.schema, "N", _yes(routine.aggregate), "N", routine.required,
+        len(routine.arguments), _arguments(routine), entry.comment or f"user-defined {kind.lower()}",
+        entry.name.database, is_table, "N", _yes(routine.secure), None, None,
+    ]  # fmt: skip
+    return [*row, "N", routine.language, "N", "N"] if kind == FUNCTION else row
+
+
+def _yes(value: bool) -> str:
+    return "Y" if value else "N"
+
+
+def _arguments(routine: Routine) -> str:
+    """`F(NUMBER, DEFAULT VARCHAR) RETURN NUMBER`"""
+    given = ", ".join(a.family if a.default is None else f"DEFAULT {a.family}" for a in routine.arguments)
+    if routine.columns is None:
+        return f"{routine.name}({given}) RETURN {routine.returns.split('(')[0]}"
+    return f"{routine.name}({given}) RETURN TABLE ({_named(routine.columns)})"
+
+
+def _named(parameters: list[Parameter]) -> str:
+    return ", ".join(f"{p.name} {p.family}" for p in parameters)
+
+
+@statement("DESCRIBE PROCEDURE", "DESC PROCEDURE")
+def describe_procedure(session: Session, head: Statement) -> Result:
+    return _describe(session, head, PROCEDURE)
+
+
+@statement("DESCRIBE FUNCTION", "DESC FUNCTION")
+def describe_function(session: Session, head: Statement) -> Result:
+    return _describe(session, head, FUNCTION)
+
+
+def _describe(session: Session, head: Statement, kind: str) -> Result:
+    key = read_signature(session, head.scanner)
+    head.scanner.end()
+    entry = session.catalog.get(kind, key)
+    if entry is None:
+        raise does_not_exist(kind.title(), key.name.partition("(")[0])
+    described = _properties(Routine.from_json(entry.details["routine"]), kind)
+    return results.rows({"property": types.TEXT, "value": types.TEXT}, list(described.items()))
+
+
+def _properties(routine: Routine, kind: str) -> dict[str, str | None]:
+    found: dict[str, str | None] = {
+        "signature": f"({_named(routine.arguments)})", "returns": routine.returns, "language": routine.language,
+        "null handling": "RETURNS NULL ON NULL INPUT" if routine.strict else "CALLED ON NULL INPUT",
+        "volatility": "IMMUTABLE" if routine.immutable else "VOLATILE",
+    }  # fmt: skip
+    if kind == PROCEDURE:
+        found["execute as"] = routine.execute_as
+    found["body"] = routine.body
+    if routine.language != "PYTHON":
+        return found
+    asked = [str(p) for p in routine.options.get("PACKAGES", [])]
+    found |= {
+        "imports": f"[{', '.join(routine.options.get('IMPORTS', []))}]", "handler": routine.options["HANDLER"],
+        "runtime_version": str(routine.options["RUNTIME_VERSION"]), "packages": str(asked),
+        "installed_packages": str(packages.resolved(asked)),
+    }  # fmt: skip
+    return found | ({"is_aggregate": str(routine.aggregate).lower()} if kind == FUNCTION else {})
