@@ -61,6 +61,7 @@ class Catalog:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._temporary: dict[tuple[str, ObjectName], Entry] = {}
+        self._temporary_columns: dict[ObjectName, dict[str, str]] = {}
 
     def _run(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Always to the end: DuckDB takes no other statement while one has rows left."""
@@ -136,22 +137,30 @@ class Catalog:
 
     # ------------------------------------------------------------------ declared column types
 
-    def declare_columns(self, name: ObjectName, declared: dict[str, str]) -> None:
+    def declare_columns(self, name: ObjectName, declared: dict[str, str], *, temporary: bool = False) -> None:
         """Remember the types a table was created with, where DuckDB keeps less (VARCHAR(36), OBJECT…)."""
-        self.forget_columns(name)
+        self.forget_columns(name, temporary=temporary)
+        if temporary:
+            self._temporary_columns[name] = declared
+            return
         for column, text in declared.items():
             self._run(
                 f"INSERT INTO {quote(name.database)}._ENGINE.COLUMN_TYPES VALUES (?, ?, ?, ?)",
                 [name.schema, name.name, column, text],
             )
 
-    def forget_columns(self, name: ObjectName) -> None:
+    def forget_columns(self, name: ObjectName, *, temporary: bool = False) -> None:
+        if temporary:
+            self._temporary_columns.pop(name, None)
+            return
         self._run(
             f"DELETE FROM {quote(name.database)}._ENGINE.COLUMN_TYPES WHERE SCHEMA_NAME = ? AND TABLE_NAME = ?",
             [name.schema, name.name],
         )
 
-    def declared_columns(self, name: ObjectName) -> dict[str, str]:
+    def declared_columns(self, name: ObjectName, *, temporary: bool = False) -> dict[str, str]:
+        if temporary:
+            return self._temporary_columns.get(name, {})
         found = self._run(
             f"SELECT COLUMN_NAME, DECLARED FROM {quote(name.database)}._ENGINE.COLUMN_TYPES "
             "WHERE SCHEMA_NAME = ? AND TABLE_NAME = ?",

@@ -25,6 +25,7 @@ import duckdb
 
 from intentscore.local import (
     context,
+    creation,
     formats,
     grants,
     handlers,
@@ -36,6 +37,7 @@ from intentscore.local import (
     monitor_metrics,
     monitors,
     names,
+    pivots,
     procedures,
     routine_listing,
     routines,
@@ -61,6 +63,7 @@ from intentscore.local.transactions import WriterLock
 
 HANDLERS = (
     context,
+    creation,
     formats,
     grants,
     history,
@@ -70,6 +73,7 @@ HANDLERS = (
     models,
     monitor_metrics,
     monitors,
+    pivots,
     procedures,
     routine_listing,
     routines,

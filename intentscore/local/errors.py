@@ -6,6 +6,8 @@ import re
 
 import duckdb
 
+from intentscore.local import spelling
+
 COMPILATION = "SQL compilation error:\n"
 
 
@@ -26,7 +28,9 @@ def syntax_error(detail: str) -> SnowflakeError:
 
 
 def does_not_exist(kind: str, name: str) -> SnowflakeError:
-    return SnowflakeError(f"{COMPILATION}{kind} '{name}' does not exist or not authorized.", 2003, "02000")
+    """Tables and views under the SQLSTATE of a missing table, every other kind under that of no data."""
+    state = "42S02" if kind in ("Object", "Table", "View") else "02000"
+    return SnowflakeError(f"{COMPILATION}{kind} '{name}' does not exist or not authorized.", 2003, state)
 
 
 def already_exists(name: str) -> SnowflakeError:
@@ -37,15 +41,25 @@ def invalid(detail: str) -> SnowflakeError:
     return SnowflakeError(f"{COMPILATION}{detail}", 2076, "22023")
 
 
+def invalid_identifier(name: str) -> SnowflakeError:
+    return SnowflakeError(f"{COMPILATION}error line 1 at position 7\ninvalid identifier '{name}'", 904, "42000")
+
+
+def duplicate_row(detail: str = "") -> SnowflakeError:
+    return SnowflakeError(f"Duplicate row detected during DML action\n{detail}".rstrip(), 100090, "42P18")
+
+
 def from_duckdb(error: duckdb.Error) -> SnowflakeError:
     """What an account would have said; the detail stays DuckDB's own."""
-    text = str(error).split("\n\n")[0].strip()
+    text = spelling.plain(str(error).split("\n\n")[0].strip())
     first = text.split("\n")[0]
     detail = first.split(": ", 1)[-1]
     if isinstance(error, duckdb.CatalogException):
         return _from_catalog_error(detail)
     if isinstance(error, duckdb.BinderException):
         return _from_binder_error(detail)
+    if detail.startswith("Frame ") or ("frame" in detail and "cannot" in detail):
+        return SnowflakeError(f"{COMPILATION}Invalid window frame: {detail}", 2303, "42601")
     if isinstance(error, duckdb.ParserException):
         return syntax_error(detail)
     if isinstance(error, duckdb.ConversionException):
@@ -57,7 +71,7 @@ def from_duckdb(error: duckdb.Error) -> SnowflakeError:
     if "single transaction can only write to a single attached database" in text:
         return unsupported("changing two databases in one transaction")
     if "same target row more than once" in text:
-        return SnowflakeError(f"Duplicate row detected during DML action\n{detail}", 100090, "42P18")
+        return duplicate_row(detail)
     if "division by zero" in text.lower():
         return SnowflakeError("Division by zero", 100051, "22012")
     if isinstance(error, duckdb.OutOfRangeException):
@@ -82,11 +96,13 @@ def _from_binder_error(detail: str) -> SnowflakeError:
     if found := re.search(
         r"Referenced (?:column|table) \"([^\"]+)\" not found|column \"([^\"]+)\" (?:not found|that)", detail
     ):
-        return SnowflakeError(
-            f"{COMPILATION}error line 1 at position 7\ninvalid identifier '{found[1] or found[2]}'",
-            904,
-            "42000",
-        )
+        return invalid_identifier(found[1] or found[2])
+    if found := re.search(r'does not have a column (?:with name|named) "([^"]+)"', detail):
+        return invalid_identifier(found[1])
+    if found := re.search(r'column "([^"]+)" must appear in the GROUP BY clause', detail):
+        return SnowflakeError(f"{COMPILATION}[{found[1]}] is not a valid group by expression", 979, "42601")
+    if "GROUP BY clause cannot contain aggregates" in detail:
+        return SnowflakeError(f"{COMPILATION}an aggregate is not a valid group by expression", 979, "42601")
     if "Ambiguous reference" in detail:
         name = re.search(r"\"([^\"]+)\"", detail)
         return SnowflakeError(f"{COMPILATION}ambiguous column name '{name[1] if name else ''}'", 2028, "42601")

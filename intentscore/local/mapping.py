@@ -13,10 +13,10 @@ import pyarrow as pa
 from sqlglot import Expr, exp
 
 from intentscore.local import context_functions, conversions, delimited, rewrites, sql, staged
+from intentscore.local.columns import table_columns
 from intentscore.local.errors import SnowflakeError, invalid, unsupported
 from intentscore.local.formats import FileFormat
 from intentscore.local.names import ObjectName, display, literal, quote
-from intentscore.local.show import table_columns
 from intentscore.local.types import ColumnType
 
 if TYPE_CHECKING:

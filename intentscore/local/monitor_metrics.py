@@ -17,10 +17,10 @@ import pyarrow as pa
 
 from intentscore.local import monitor_formulas, sql
 from intentscore.local.catalog import Entry
+from intentscore.local.columns import table_columns
 from intentscore.local.errors import invalid
 from intentscore.local.monitors import NUMERIC, monitor, trouble
 from intentscore.local.names import ObjectName, fold, literal, quote, split
-from intentscore.local.show import table_columns
 from intentscore.local.sources import table_function
 
 if TYPE_CHECKING:

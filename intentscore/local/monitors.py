@@ -14,11 +14,12 @@ import yaml
 
 from intentscore.local import models, names, results, sql, types
 from intentscore.local.catalog import SCHEMA, Entry
+from intentscore.local.columns import TableColumn, table_columns
 from intentscore.local.errors import already_exists, does_not_exist, invalid
 from intentscore.local.names import ObjectName, quote
 from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner
-from intentscore.local.show import TableColumn, read_listing, table_columns
+from intentscore.local.show import read_listing
 from intentscore.local.statements import Effect, Statement, statement
 
 if TYPE_CHECKING:

@@ -41,7 +41,7 @@ def fold(text: str) -> str:
 
 def split(text: str) -> list[str]:
     """The folded parts of a dotted name as written."""
-    return [fold(part) for part in re.findall(r'"(?:[^"]|"")*"|[^."]+', text.strip())]
+    return [fold(part) for part in re.findall(r'"(?:[^"]|"")*"|[^."]+', text.strip().replace("..", ".PUBLIC."))]
 
 
 def literal(text: str) -> str:

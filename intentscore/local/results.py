@@ -61,6 +61,10 @@ def done(message: str = "Statement executed successfully.") -> Result:
     return rows({"status": types.TEXT}, [[message]], DDL)
 
 
+def already_dropped(name: str) -> Result:
+    return done(f"Drop statement executed successfully ({name} already dropped).")
+
+
 def counts(statement_type: int, **affected: int) -> Result:
     """The rows a DML statement affected, under the column names the clients add up."""
     columns = {f"number of {name.replace('_', ' ')}": types.NUMBER for name in affected}
@@ -103,7 +107,9 @@ def _encoded(array: pa.Array, column: ColumnType) -> pa.Array:
     if pa.types.is_null(kind):
         return array.cast(_ARROW.get(column.wire, pa.string()))
     if pa.types.is_nested(kind):
-        return pa.array([None if v is None else json.dumps(v, default=str) for v in array.to_pylist()], pa.string())
+        return pa.array([None if v is None else _printed(v) for v in array.to_pylist()], pa.string())
+    if column.wire in ("variant", "object", "array"):
+        return pa.array([None if v is None else _indented(v) for v in array.to_pylist()], pa.string())
     if pa.types.is_timestamp(kind):
         return _timestamp_struct(array, with_zone=column.wire == "timestamp_tz")
     if pa.types.is_time(kind):
@@ -117,6 +123,16 @@ def _encoded(array: pa.Array, column: ColumnType) -> pa.Array:
     if pa.types.is_large_binary(kind):
         return array.cast(pa.binary())
     return array
+
+
+def _printed(value: Any) -> str:
+    """Semi-structured values as an account prints them: indented by two."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+def _indented(text: str) -> str:
+    """A JSON text as an account prints it; one without members is as it should be."""
+    return _printed(json.loads(text)) if text[:1] in "{[" else text
 
 
 def _whole_or_decimal(array: pa.Array, column: ColumnType) -> pa.Array:

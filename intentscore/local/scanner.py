@@ -119,7 +119,7 @@ class Scanner:
             return parts
         parts = [self.identifier()]
         while self.accept("."):
-            parts.append(self.identifier())
+            parts.append("PUBLIC" if self.peek() == "." else self.identifier())  # DB..T is in the schema PUBLIC
         return parts
 
     def value(self) -> Any:

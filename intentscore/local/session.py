@@ -386,6 +386,10 @@ class Session:
                 return kind
         return None
 
+    def is_temporary_view(self, physical: str) -> bool:
+        query = "SELECT 1 FROM duckdb_views() WHERE database_name = 'temp' AND view_name = ?"
+        return bool(self.fetch(query, [physical]))
+
     def physical(self, name: ObjectName) -> str:
         """Where the rows of a table are: a session's temporary table hides a permanent one of its name."""
         if name in self.temporary_tables:

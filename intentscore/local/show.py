@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from intentscore.local import results, types
+from intentscore.local import results
 from intentscore.local.catalog import OWNER, Entry
+from intentscore.local.columns import table_columns
 from intentscore.local.errors import does_not_exist
 from intentscore.local.information_schema import hidden
 from intentscore.local.names import ObjectName, like_pattern
@@ -299,34 +300,3 @@ def describe_table(session: Session, head: Statement) -> Result:
             for c in table_columns(session, name)
         ],
     )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class TableColumn:
-    name: str
-    type: ColumnType
-    nullable: bool
-    default: str | None
-    comment: str | None
-
-
-def table_columns(session: Session, name: ObjectName) -> list[TableColumn]:
-    """The columns of a table or view, with the types they were declared with."""
-    temporary = session.temporary_tables.get(name)
-    where = ("temp", "main", temporary) if temporary else name
-    found = session.fetch(
-        "SELECT column_name, data_type, is_nullable, column_default, comment FROM duckdb_columns() "
-        "WHERE database_name = ? AND schema_name = ? AND table_name = ? ORDER BY column_index",
-        where,
-    )
-    declared = {} if temporary else session.catalog.declared_columns(name)
-    return [
-        TableColumn(
-            column,
-            types.from_declared(declared[column]) if column in declared else types.from_duckdb(kind),
-            nullable,
-            default,
-            comment,
-        )
-        for column, kind, nullable, default, comment in found
-    ]

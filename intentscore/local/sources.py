@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from sqlglot import Expr, exp
 
-from intentscore.local import information_schema
-from intentscore.local.errors import SnowflakeError, unsupported
+from intentscore.local import information_schema, spelling
+from intentscore.local.errors import SnowflakeError, does_not_exist, unsupported
+from intentscore.local.names import display
 from intentscore.local.rewrites import visible_ctes
 
 if TYPE_CHECKING:
@@ -132,11 +133,15 @@ def _resolved(node: exp.Table, preparation: Preparation) -> Expr:
     name = session.resolve([part.name for part in node.parts])
     if name.schema == "INFORMATION_SCHEMA":
         view = information_schema.view(session, name)
+        view.meta[spelling.NATIVE] = True
         return exp.Subquery(this=view, alias=node.args.get("alias") or exp.TableAlias(this=_quoted(name.name)))
     temporary = session.temporary_tables.get(name)
     if temporary is None:
+        written = ".".join(display(part.name) for part in node.parts)
         node.set("catalog", _quoted(name.database))
         node.set("db", _quoted(name.schema))
+        if preparation.table_fields(node) is None:
+            raise does_not_exist("Object", written)
         return node
     if not node.args.get("alias") and not isinstance(node.parent, (exp.Insert, exp.Schema)):
         node.set("alias", exp.TableAlias(this=_quoted(name.name)))

@@ -14,19 +14,47 @@ from fakesnow.statement_type import DELETE, INSERT, MERGE, SELECT, UPDATE
 from sqlglot import Expr, exp
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ParseError, SqlglotError, UnsupportedError
+from sqlglot.parsers.snowflake import SnowflakeParser
 from sqlglot.tokenizer_core import Token
 
-from intentscore.local import context_functions, load_history, model_aliases, results, rewrites, sources, types
-from intentscore.local.errors import SnowflakeError, syntax_error, unsupported
+from intentscore.local import (
+    columns,
+    context_functions,
+    load_history,
+    model_aliases,
+    results,
+    rewrites,
+    shapes,
+    sources,
+    spelling,
+    types,
+)  # fmt: skip
+from intentscore.local.errors import SnowflakeError, duplicate_row, syntax_error, unsupported
 from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner, tokenize
+from intentscore.local.shapes import Field
 from intentscore.local.statements import Effect, describe, read_head
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # what it cannot read, we refuse by name ourselves
-SNOWFLAKE = Dialect.get_or_raise("snowflake")
+
+
+class _Parser(SnowflakeParser):
+    """Keeps the text of every projection, which names its column where it has no alias."""
+
+    def _parse_projections(self) -> tuple[list[Expr], list[Expr] | None]:
+        return self._parse_csv(self._parse_projection), None
+
+    def _parse_projection(self) -> Expr | None:
+        first = self._curr
+        parsed = self._parse_expression()
+        if parsed is not None and first is not None and self._prev is not None:
+            parsed.meta[rewrites.TEXT] = self.sql[first.start : self._prev.end + 1]
+        return parsed
+
+
 DUCKDB = Dialect.get_or_raise("duckdb")
 
 
@@ -34,7 +62,7 @@ def parse(text: str, bindings: Sequence[Any] = ()) -> Expr:
     """One statement as sqlglot's tree, with bound values in their places."""
     tokens = model_aliases.expand(_without_scoped(tokenize(text)))
     try:
-        parsed = [e for e in SNOWFLAKE.parser().parse(tokens, text) if e and not isinstance(e, exp.Semicolon)]
+        parsed = [e for e in _Parser(dialect="snowflake").parse(tokens, text) if e and not isinstance(e, exp.Semicolon)]
     except ParseError as error:
         raise syntax_error(_first_error(error)) from None
     if len(parsed) != 1:
@@ -43,7 +71,15 @@ def parse(text: str, bindings: Sequence[Any] = ()) -> Expr:
         )
     if isinstance(parsed[0], exp.Command):
         raise unsupported(f"the statement {describe(read_head(Scanner(text)))}: {text[:120]}")
-    return bind(parsed[0], bindings)
+    return bind(_with_default_schema(parsed[0]), bindings)
+
+
+def _with_default_schema(root: Expr) -> Expr:
+    """`DB..T` is a table of the schema PUBLIC."""
+    for table in root.find_all(exp.Table):
+        if table.args.get("catalog") and not table.db:
+            table.set("db", exp.to_identifier("PUBLIC", quoted=True))
+    return root
 
 
 def _without_scoped(tokens: list[Token]) -> list[Token]:
@@ -103,13 +139,25 @@ class Preparation(contextlib.ExitStack):
         super().__init__()
         self.session = session
         self.describe_only = describe_only
+        self.shape: list[Field] | None = None
+        """What is known of the columns of the query last rewritten; None: only what DuckDB says."""
+        self._tables: dict[str, list[Field] | None] = {}
 
     def rewrite(self, root: Expr) -> Expr:
         root = rewrites.name_columns(root)
         root = rewrites.fold_names(root)
         root = context_functions.evaluate(root, self.session)
         root = sources.resolve(root, self)
+        queried = root.expression if isinstance(root, exp.Insert) else root
+        self.shape = shapes.fields(queried, self.table_fields) if isinstance(queried, Expr) else None
+        root = spelling.separate(root, self.table_fields, is_cte)
         return rewrites.apply(root, self.session)
+
+    def table_fields(self, table: exp.Table) -> list[Field] | None:
+        place = ".".join(part.sql() for part in table.parts)
+        if place not in self._tables:
+            self._tables[place] = columns.table_fields(self.session, table)
+        return self._tables[place]
 
     def to_duckdb(self, root: Expr) -> str:
         return generate(self.rewrite(root))
@@ -120,6 +168,10 @@ class Preparation(contextlib.ExitStack):
     def function(self, run: Callable[..., pa.Array], takes: list[str], gives: str, *, volatile: bool = False) -> str:
         """A Python function over Arrow columns, under a DuckDB name for as long as the statement lasts."""
         return self.enter_context(self.session.function(run, takes, gives, volatile=volatile))
+
+
+def is_cte(table: exp.Table) -> bool:
+    return not table.db and table.name in rewrites.visible_ctes(table)
 
 
 def generate(root: Expr) -> str:
@@ -151,9 +203,13 @@ def query(session: Session, expression: Expr, *, describe_only: bool = False) ->
     with Preparation(session, describe_only=describe_only) as preparation:
         prepared = preparation.to_duckdb(expression)
         relation = session.duck.sql(prepared)
-        columns = [types.from_duckdb(str(kind)) for kind in relation.types]
+        held = [types.from_duckdb(str(kind)) for kind in relation.types]
+        names = [spelling.plain(name) for name in relation.columns]
         arrow = relation.limit(0).to_arrow_table() if describe_only else relation.to_arrow_table()
-        return Result(arrow, columns, SELECT)
+        if (shape := preparation.shape) is not None and len(shape) == len(held):
+            held = [types.refined(t, f.type, nullable=f.nullable) for t, f in zip(held, shape, strict=True)]
+            names = [field.name for field in shape]
+        return Result(arrow.rename_columns(names), held, SELECT)
 
 
 def run_text(session: Session, text: str) -> Result:
@@ -177,9 +233,30 @@ def _insert(session: Session, expression: exp.Insert) -> Result:
 
 
 def _update(session: Session, expression: exp.Update) -> Result:
+    """A row that several source rows match is updated once; ERROR_ON_NONDETERMINISTIC_UPDATE makes it an error."""
+    strict = str(session.parameters.get("ERROR_ON_NONDETERMINISTIC_UPDATE", False)).lower() == "true"
     with Preparation(session) as preparation:
-        updated = session.fetch(preparation.to_duckdb(expression))[0][0]
-    return results.counts(UPDATE, rows_updated=updated, multi_joined_rows_updated=0)
+        prepared = preparation.rewrite(expression)
+        several = session.fetch(generate(_several_matches(prepared)))[0][0] if prepared.args.get("from_") else 0
+        if strict and several:
+            raise duplicate_row()
+        updated = session.fetch(generate(prepared))[0][0]
+    if strict:
+        return results.counts(UPDATE, rows_updated=updated)
+    return results.counts(UPDATE, rows_updated=updated, multi_joined_rows_updated=several)
+
+
+def _several_matches(update: Expr) -> Expr:
+    """Counts the rows of the target that more than one row of the FROM clause matches."""
+    target, source = update.this, update.args["from_"].this
+    row = exp.column("rowid", table=target.alias_or_name, quoted=True)
+    matches = exp.select(row).from_(target.copy()).join(source.copy(), join_type="cross")
+    for join in source.args.get("joins") or update.args["from_"].args.get("joins") or []:
+        matches.append("joins", join.copy())
+    if (where := update.args.get("where")) is not None:
+        matches.set("where", where.copy())
+    matches = matches.group_by(row.copy()).having(exp.Count(this=exp.Star()) > 1)
+    return exp.select(exp.Count(this=exp.Star())).from_(matches.subquery("_matches"))
 
 
 def _delete(session: Session, expression: exp.Delete) -> Result:
@@ -242,7 +319,7 @@ def insert_batch(session: Session, text: str, columns: list[list[Any]]) -> Resul
 
 
 def parse_unbound(text: str) -> Expr:
-    parsed = SNOWFLAKE.parser().parse(tokenize(text), text)
+    parsed = _Parser(dialect="snowflake").parse(tokenize(text), text)
     if not parsed or parsed[0] is None:
         raise syntax_error("empty statement")
     return parsed[0]

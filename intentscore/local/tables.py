@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import Expr, exp
 
 from intentscore.local import names, results, rewrites, sql
-from intentscore.local.errors import SnowflakeError, already_exists, does_not_exist, invalid, unsupported
+from intentscore.local.errors import already_exists, does_not_exist, unsupported
 from intentscore.local.names import ObjectName, fold, literal, quote
 from intentscore.local.results import Result
 from intentscore.local.statements import Effect, Statement, statement
@@ -15,11 +15,6 @@ from intentscore.local.tags import set_tags
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
-
-KEYS = (
-    exp.PrimaryKeyColumnConstraint, exp.UniqueColumnConstraint, exp.PrimaryKey, exp.UniqueColumnConstraint,
-    exp.ForeignKey, exp.Reference, exp.Constraint,
-)  # fmt: skip
 
 
 @statement("CREATE DATABASE", effect=Effect.CONTROL)
@@ -47,7 +42,7 @@ def drop_database(session: Session, head: Statement) -> Result:
     head.scanner.end()
     if name not in session.engine.databases():
         if quietly:
-            return results.done("Drop statement executed successfully.")
+            return results.already_dropped(name)
         raise does_not_exist("Database", name)
     session.commit()
     session.engine.drop_database(name)
@@ -92,7 +87,7 @@ def drop_schema(session: Session, head: Statement) -> Result:
     head.scanner.end()
     if not session.schema_exists(database, schema):
         if quietly:
-            return results.done("Drop statement executed successfully.")
+            return results.already_dropped(schema)
         raise does_not_exist("Schema", f"{database}.{schema}")
     _drop_schema(session, database, schema)
     if (session.database, session.schema) == (database, schema):
@@ -121,47 +116,6 @@ def object_name(session: Session, table: Expr) -> ObjectName:
     return session.resolve([fold(part.sql(dialect="snowflake")) for part in table.parts])
 
 
-@statement("CREATE TABLE", effect=Effect.DEFINE)
-def create_table(session: Session, head: Statement) -> Result:
-    tree = sql.parse(head.scanner.text, head.scanner.bindings)
-    if not isinstance(tree, exp.Create):
-        raise unsupported(f"this form of CREATE TABLE: {head.scanner.text[:120]}")
-    schema = tree.this if isinstance(tree.this, exp.Schema) else None
-    name = session.existing_schema(object_name(session, schema.this if schema else tree.this))
-    if _exists_already(session, name, tree, head):
-        return results.done(f"{name.name} already exists, statement succeeded.")
-    columns = [Column(session, c) for c in schema.expressions if isinstance(c, exp.ColumnDef)] if schema else []
-    if schema and not columns and schema.expressions:
-        columns = [Column(session, exp.ColumnDef(this=c)) for c in schema.expressions]
-    preparation, contents = _contents(session, tree, columns)
-    with preparation:
-        if head.temporary:
-            session.fetch(f"CREATE OR REPLACE TEMP TABLE {quote('.'.join(name))} {contents}")
-            session.temporary_tables[name] = ".".join(name)
-            session.loaded_files.pop(name, None)
-        else:
-            # by another name first: the query may read the table it replaces
-            fresh = f"{quote(name.database)}.{quote(name.schema)}.{quote(f'_new {name.name}')}"
-            session.fetch(f"CREATE TABLE {fresh} {contents}")
-            drop_relation(session, name)
-            session.fetch(f"ALTER TABLE {fresh} RENAME TO {quote(name.name)}")
-            _describe_table(session, name, columns, tree)
-    if tree.expression is not None:
-        for column in columns:
-            if column.not_null:
-                session.fetch(f"ALTER TABLE {session.physical(name)} ALTER COLUMN {quote(column.name)} SET NOT NULL")
-    return results.done(f"Table {name.name} successfully created.")
-
-
-def _exists_already(session: Session, name: ObjectName, tree: exp.Create, head: Statement) -> bool:
-    if head.or_replace:
-        return False
-    there = name in session.temporary_tables if head.temporary else session.relation_kind(name) is not None
-    if there and not tree.args.get("exists"):
-        raise already_exists(name.name)
-    return there
-
-
 def drop_relation(session: Session, name: ObjectName) -> None:
     """Remove the permanent table or view of this name, if there is one, with what is noted about it."""
     if kind := session.relation_kind(name):
@@ -173,69 +127,12 @@ def drop_relation(session: Session, name: ObjectName) -> None:
             session.catalog.remove(described, name)
 
 
-class Column:
-    """A column of a CREATE TABLE: what DuckDB keeps of it, and what the catalog must."""
-
-    def __init__(self, session: Session, definition: exp.ColumnDef) -> None:
-        self.name = fold(definition.this.sql(dialect="snowflake"))
-        kind = definition.args.get("kind")
-        self.declared = kind.sql(dialect="snowflake").upper() if kind is not None else None
-        self.type = rewrites.apply(kind.copy(), session).sql(dialect="duckdb") if kind is not None else None
-        self.not_null = False
-        self.default: str | None = None
-        self.comment: str | None = None
-        for constraint in definition.args.get("constraints") or []:
-            self._read(session, constraint.kind)
-
-    def _read(self, session: Session, constraint: Any) -> None:
-        match constraint:
-            case exp.NotNullColumnConstraint():
-                self.not_null = not constraint.args.get("allow_null")
-            case exp.DefaultColumnConstraint():
-                tree = rewrites.apply(rewrites.fold_names(constraint.this.copy()), session)
-                self.default = tree.sql(dialect="duckdb")
-            case exp.CommentColumnConstraint():
-                self.comment = constraint.this.name
-            case _ if isinstance(constraint, KEYS):
-                pass  # declared, not enforced, as in Snowflake
-            case _:
-                raise unsupported(f"the column constraint {constraint.sql(dialect='snowflake')}")
-
-    @property
-    def ddl(self) -> str:
-        if self.type is None:
-            raise invalid(f"Missing data type of column {self.name}")
-        null = " NOT NULL" if self.not_null else ""
-        return f"{quote(self.name)} {self.type}{null}{f' DEFAULT {self.default}' if self.default else ''}"
-
-
-def _contents(session: Session, tree: exp.Create, columns: list[Column]) -> tuple[sql.Preparation, str]:
-    """What follows the new table's name: its columns, or AS and a query."""
-    preparation = sql.Preparation(session)
-    if tree.args.get("clone"):
-        source = session.physical(object_name(session, tree.args["clone"].this))
-        return preparation, f"AS SELECT * FROM {source}"
-    if tree.expression is None:
-        return preparation, f"({', '.join(column.ddl for column in columns)})"
-    prepared = preparation.to_duckdb(tree.expression)
-    if not columns:
-        return preparation, f"AS {prepared}"
-    if len(session.duck.sql(prepared).columns) != len(columns):
-        raise SnowflakeError("SQL compilation error:\nInvalid column definition list", 2026, "42601")
-    cells = ", ".join(
-        f"CAST({quote(c.name)} AS {c.type}) AS {quote(c.name)}" if c.type else quote(c.name) for c in columns
-    )
-    named = ", ".join(quote(c.name) for c in columns)
-    return preparation, f"AS SELECT {cells} FROM ({prepared}) AS _source({named})"
-
-
-def _describe_table(session: Session, name: ObjectName, columns: list[Column], tree: exp.Create) -> None:
-    session.catalog.declare_columns(name, {c.name: c.declared for c in columns if c.declared and "(" in c.declared})
-    for column in columns:
-        if column.comment is not None:
-            session.fetch(f"COMMENT ON COLUMN {name.duckdb}.{quote(column.name)} IS {literal(column.comment)}")
-    for found in tree.find_all(exp.SchemaCommentProperty):
-        session.fetch(f"COMMENT ON TABLE {name.duckdb} IS {literal(found.this.name)}")
+def drop_temporary(session: Session, name: ObjectName) -> None:
+    physical = session.temporary_tables.pop(name)
+    kind = "VIEW" if session.is_temporary_view(physical) else "TABLE"
+    session.fetch(f"DROP {kind} temp.main.{quote(physical)}")
+    session.catalog.forget_columns(name, temporary=True)
+    session.loaded_files.pop(name, None)
 
 
 @statement("DROP TABLE", effect=Effect.DEFINE)
@@ -245,13 +142,11 @@ def drop_table(session: Session, head: Statement) -> Result:
     head.scanner.accept("CASCADE") or head.scanner.accept("RESTRICT")
     head.scanner.end()
     if name in session.temporary_tables:
-        session.fetch(f"DROP TABLE {session.physical(name)}")
-        del session.temporary_tables[name]
-        session.loaded_files.pop(name, None)
+        drop_temporary(session, name)
     elif session.relation_kind(name) == "TABLE":
         drop_relation(session, name)
     elif quietly:
-        return results.done("Drop statement executed successfully.")
+        return results.already_dropped(name.name)
     else:
         raise does_not_exist("Table", str(name))
     return results.done(f"{name.name} successfully dropped.")

@@ -54,12 +54,17 @@ BOOLEAN = ColumnType("boolean")
 REAL = ColumnType("real")
 DATE = ColumnType("date")
 VARIANT = ColumnType("variant")
+OBJECT = ColumnType("object")
+ARRAY = ColumnType("array")
+TIME = ColumnType("time", 0, 9)
+BINARY = ColumnType("binary", length=MAX_BINARY)
+TIMESTAMP_NTZ = ColumnType("timestamp_ntz", 0, 9)
 TIMESTAMP_LTZ = ColumnType("timestamp_ltz", 0, 9)
+TIMESTAMP_TZ = ColumnType("timestamp_tz", 0, 9)
 
 _FROM_DUCKDB = {
     "BOOLEAN": BOOLEAN, "FLOAT": REAL, "DOUBLE": REAL, "DATE": DATE, "JSON": VARIANT,
-    "BLOB": ColumnType("binary", length=MAX_BINARY), "TIME": ColumnType("time", 0, 9),
-    "TIMESTAMP WITH TIME ZONE": ColumnType("timestamp_tz", 0, 9),
+    "BLOB": BINARY, "TIME": TIME, "TIMESTAMP WITH TIME ZONE": TIMESTAMP_TZ,
 }  # fmt: skip
 
 
@@ -72,29 +77,54 @@ def from_duckdb(text: str) -> ColumnType:
     if found := re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", text):
         return ColumnType("fixed", int(found[1]), int(found[2]))
     if text.startswith("TIMESTAMP"):
-        return ColumnType("timestamp_ntz", 0, 9)
+        return TIMESTAMP_NTZ
     if text.endswith("]"):
-        return ColumnType("array")
+        return ARRAY
     if text.startswith(("STRUCT", "MAP")):
-        return ColumnType("object")
+        return OBJECT
     return TEXT
+
+
+_DECLARED = {
+    **dict.fromkeys(("FLOAT", "DOUBLE", "REAL", "FLOAT4", "FLOAT8", "DOUBLE PRECISION"), REAL),
+    **dict.fromkeys(("NUMBER", "DECIMAL", "NUMERIC", "INT", "INTEGER", "BIGINT", "SMALLINT", "TINYINT", "BYTEINT"),
+                    NUMBER),
+    **dict.fromkeys(("VARCHAR", "STRING", "TEXT", "CHAR", "CHARACTER", "NCHAR", "NVARCHAR", "NVARCHAR2"), TEXT),
+    **dict.fromkeys(("BINARY", "VARBINARY"), BINARY),
+    **dict.fromkeys(("TIMESTAMP", "DATETIME", "TIMESTAMPNTZ", "TIMESTAMP_NTZ"), TIMESTAMP_NTZ),
+    **dict.fromkeys(("TIMESTAMPLTZ", "TIMESTAMP_LTZ"), TIMESTAMP_LTZ),
+    **dict.fromkeys(("TIMESTAMPTZ", "TIMESTAMP_TZ"), TIMESTAMP_TZ),
+    "BOOLEAN": BOOLEAN, "DATE": DATE, "TIME": TIME, "VARIANT": VARIANT, "OBJECT": OBJECT, "MAP": OBJECT,
+    "ARRAY": ARRAY, "GEOGRAPHY": ColumnType("geography"), "GEOMETRY": ColumnType("geometry"),
+}  # fmt: skip
 
 
 def from_declared(text: str) -> ColumnType:
     """The type a CREATE TABLE column was declared with, for example `VARCHAR(36)`."""
-    found = re.match(r"\s*(?:TIMESTAMP|DOUBLE|[A-Z_]+)", text.upper())
-    name = found[0].strip() if found else text.upper()
-    numbers = [int(n) for n in re.findall(r"\d+", text)]
-    match name:
-        case "NUMBER" | "DECIMAL" | "NUMERIC":
-            precision, scale = ([*numbers, 0] if numbers else [38, 0])[:2]
-            return ColumnType("fixed", precision, scale)
-        case "VARCHAR" | "STRING" | "TEXT" | "CHAR" | "CHARACTER" | "NVARCHAR":
-            default = 1 if name in ("CHAR", "CHARACTER") else MAX_TEXT
-            return replace(TEXT, length=numbers[0] if numbers else default)
-        case "TIMESTAMP_LTZ" | "TIMESTAMPLTZ":
-            return TIMESTAMP_LTZ
-        case "OBJECT" | "ARRAY" | "VARIANT" | "GEOGRAPHY":
-            return ColumnType(name.lower())
-        case _:
-            return NUMBER
+    name = text.upper().partition("(")[0].removesuffix(" NOT NULL").strip()
+    kind = _DECLARED.get(name)
+    if kind is None:
+        raise ValueError(f"no column type of Snowflake: {text}")
+    numbers = [int(n) for n in re.findall(r"\d+", text.partition("(")[2])]
+    if name in ("CHAR", "CHARACTER", "NCHAR") and not numbers:
+        return replace(kind, length=1)
+    match kind.wire if numbers else "":
+        case "fixed":
+            return replace(kind, precision=numbers[0], scale=([*numbers, 0])[1])
+        case "text" | "binary":
+            return replace(kind, length=numbers[0])
+        case "time" | "timestamp_ntz" | "timestamp_ltz" | "timestamp_tz":
+            return replace(kind, scale=numbers[0])
+    return kind
+
+
+_ALIKE = ({"variant", "object", "array", "geography", "geometry"}, {"timestamp_ltz", "timestamp_tz"})
+
+
+def refined(held: ColumnType, known: ColumnType | None, *, nullable: bool) -> ColumnType:
+    """The type of a result column: what is known of it, as far as DuckDB's column can be read as that."""
+    if known is None:
+        return replace(held, nullable=nullable)
+    same = held.wire == known.wire and (held.wire != "fixed" or (held.scale or 0) == (known.scale or 0))
+    alike = any({held.wire, known.wire} <= kinds for kinds in _ALIKE)
+    return replace(known if same or alike else held, nullable=nullable)

@@ -10,14 +10,17 @@ from sqlglot import exp
 
 from intentscore.local import results, sql, types
 from intentscore.local.catalog import OWNER
+from intentscore.local.columns import NOT_NULL
 from intentscore.local.errors import already_exists, does_not_exist, invalid
 from intentscore.local.names import ObjectName, literal, quote
 from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner
+from intentscore.local.shapes import Field
 from intentscore.local.show import read_listing
 from intentscore.local.statements import Effect, Statement, statement
-from intentscore.local.tables import drop_relation
+from intentscore.local.tables import drop_relation, drop_temporary
 from intentscore.local.tags import read_tag_values, set_tags, unset_tags
+from intentscore.local.types import ColumnType
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
@@ -116,19 +119,47 @@ def create_view(session: Session, head: Statement) -> Result:
     definition = read_definition(session, head.scanner)
     with sql.Preparation(session) as preparation:
         query = preparation.to_duckdb(sql.parse(definition.query, head.scanner.bindings))
-        named = f" ({', '.join(quote(c) for c, _ in definition.columns)})" if definition.columns else ""
+        known = _known_columns(session, preparation, query, definition)
+        named = f" ({', '.join(quote(column) for column in known)})"
         if head.temporary:
-            session.temporary_tables[name] = ".".join(name)
+            if name in session.temporary_tables and not head.or_replace:
+                if quietly:
+                    return results.done(f"{name.name} already exists, statement succeeded.")
+                raise already_exists(str(name))
             session.fetch(f"CREATE OR REPLACE TEMP VIEW {quote('.'.join(name))}{named} AS {query}")
+            session.temporary_tables[name] = ".".join(name)
+            session.catalog.declare_columns(name, _declared(known), temporary=True)
             return results.done(f"View {name.name} successfully created.")
         if _replace_or_refuse(session, name, or_replace=head.or_replace, quietly=quietly):
             return results.done(f"{name.name} already exists, statement succeeded.")
         session.fetch(f"CREATE VIEW {name.duckdb}{named} AS {query}")
+    session.catalog.declare_columns(name, _declared(known))
     _comment(session, VIEW, name, definition)
     session.catalog.put(session.catalog.new(VIEW, name, text=head.scanner.text))
     for tag, value in definition.tags:
         session.catalog.set_tag(name, "TABLE", tag, value)  # a view counts as a table here
     return results.done(f"View {name.name} successfully created.")
+
+
+def _known_columns(
+    session: Session, preparation: sql.Preparation, query: str, definition: Definition
+) -> dict[str, ColumnType]:
+    """The columns a view will have, with their types."""
+    relation = session.duck.sql(query)
+    shape = preparation.shape
+    if shape is None or len(shape) != len(relation.columns):
+        shape = [Field(column) for column in relation.columns]
+    if definition.columns and len(definition.columns) != len(shape):
+        raise invalid("Invalid column definition list")
+    names = [column for column, _ in definition.columns] or [field.name for field in shape]
+    return {
+        column: types.refined(types.from_duckdb(str(kind)), field.type, nullable=field.nullable)
+        for column, field, kind in zip(names, shape, relation.types, strict=True)
+    }
+
+
+def _declared(known: dict[str, ColumnType]) -> dict[str, str]:
+    return {name: kind.declared + ("" if kind.nullable else NOT_NULL) for name, kind in known.items()}
 
 
 @statement("DROP VIEW", effect=Effect.DEFINE)
@@ -168,12 +199,11 @@ def _drop(session: Session, head: Statement, kind: str) -> Result:
     name = session.resolve(head.scanner.name())
     head.scanner.end()
     if kind == VIEW and name in session.temporary_tables:
-        session.fetch(f"DROP VIEW {session.physical(name)}")
-        del session.temporary_tables[name]
+        drop_temporary(session, name)
     elif session.relation_kind(name) == "VIEW" if kind == VIEW else session.catalog.get(DYNAMIC, name):
         drop_relation(session, name)
     elif quietly:
-        return results.done("Drop statement executed successfully.")
+        return results.already_dropped(name.name)
     else:
         raise does_not_exist(kind.title(), str(name))
     return results.done(f"{name.name} successfully dropped.")

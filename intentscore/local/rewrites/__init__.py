@@ -5,9 +5,9 @@ that one walk applies them all.
 """
 
 from intentscore.local.rewrites import adopted, conversions, dates, numbers, rows
-from intentscore.local.rewrites.naming import fold_names, name_columns, visible_ctes
+from intentscore.local.rewrites.naming import TEXT, fold_names, name_columns, visible_ctes
 from intentscore.local.rewrites.registry import apply, cast, macro, rewrite
 
 THEMES = (conversions, numbers, dates, adopted, rows)
 
-__all__ = ["THEMES", "apply", "cast", "fold_names", "macro", "name_columns", "rewrite", "visible_ctes"]
+__all__ = ["TEXT", "THEMES", "apply", "cast", "fold_names", "macro", "name_columns", "rewrite", "visible_ctes"]

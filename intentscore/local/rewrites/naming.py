@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sqlglot import Expr, exp
 
+TEXT = "text"  # the key of a projection's own text in its node's meta
+
 
 def fold_names(root: Expr) -> Expr:
     """Unquoted identifiers in upper case; all of them quoted, so that no DuckDB keyword is in the way."""
@@ -25,6 +27,8 @@ def name_columns(root: Expr) -> Expr:
 
 
 def _text(expression: Expr) -> str:
+    if written := expression.meta.get(TEXT):
+        return str(written).upper()
     copy = expression.copy()
     for identifier in copy.find_all(exp.Identifier):
         if not identifier.quoted:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import Expr, exp
 
+from intentscore.local.errors import invalid
 from intentscore.local.rewrites.registry import rewrite
 
 if TYPE_CHECKING:
@@ -18,10 +19,45 @@ def asof_join(node: exp.Join, session: Session) -> Expr:
     match = node.args.get("match_condition")
     if (node.args.get("method") or "").upper() != "ASOF" or match is None:
         return node
-    on = node.args.get("on")
+    if not isinstance(match, (exp.GT, exp.GTE, exp.LT, exp.LTE)):
+        raise invalid(
+            "MATCH_CONDITION clause is invalid: Only comparison operators '>=', '>', '<=' and '<' are allowed."
+        )
+    on, using = node.args.get("on"), node.args.get("using")
+    if using:
+        on = _equal_columns(node, using)
+        node.set("using", None)
     node.set("match_condition", None)
     node.set("side", "LEFT")
     node.set("on", exp.and_(on, match) if on else match)
+    return node
+
+
+def _equal_columns(node: exp.Join, using: list[Expr]) -> Expr:
+    """USING (A) as left.A = right.A; the star of the query then shows A once, as USING does."""
+    select = node.parent_select
+    assert select is not None
+    left, right = select.args["from_"].this.alias_or_name, node.this.alias_or_name
+    names = [column.name for column in using]
+    for projection in list(select.expressions):
+        if isinstance(projection, exp.Star):
+            theirs = exp.Column(this=exp.Star(except_=[exp.to_identifier(n, quoted=True) for n in names]),
+                                table=exp.to_identifier(right, quoted=True))  # fmt: skip
+            ours = exp.Column(this=exp.Star(), table=exp.to_identifier(left, quoted=True))
+            position = select.expressions.index(projection)
+            select.set(
+                "expressions", [*select.expressions[:position], ours, theirs, *select.expressions[position + 1 :]]
+            )
+    return exp.and_(*(
+        exp.column(n, table=left, quoted=True).eq(exp.column(n, table=right, quoted=True)) for n in names
+    ))  # fmt: skip
+
+
+@rewrite(exp.Join)
+def inner_join_without_condition(node: exp.Join, session: Session) -> Expr:
+    """INNER JOIN without ON is the cross product."""
+    if node.kind.upper() == "INNER" and not node.args.get("on") and not node.args.get("using"):
+        node.set("kind", "CROSS")
     return node
 
 

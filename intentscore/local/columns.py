@@ -1,0 +1,75 @@
+"""The columns of tables and views, with the types they were declared with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from intentscore.local import types
+from intentscore.local.names import ObjectName
+from intentscore.local.shapes import Field
+from intentscore.local.types import ColumnType
+
+if TYPE_CHECKING:
+    from intentscore.local.session import Session
+
+
+@dataclass(frozen=True)
+class TableColumn:
+    name: str
+    type: ColumnType
+    nullable: bool
+    default: str | None
+    comment: str | None
+    held: str = ""
+    """DuckDB's own name for the type."""
+
+
+def table_columns(session: Session, name: ObjectName) -> list[TableColumn]:
+    """The columns of a table or view as this session sees it: its temporary one hides a permanent one."""
+    temporary = session.temporary_tables.get(name)
+    found = _columns(session, ("temp", "main", temporary) if temporary else name)
+    declared = session.catalog.declared_columns(name, temporary=temporary is not None)
+    return [
+        TableColumn(
+            column,
+            types.from_declared(declared[column]) if column in declared else types.from_duckdb(kind),
+            nullable and not declared.get(column, "").endswith(NOT_NULL),
+            default,
+            comment,
+            kind,
+        )
+        for column, kind, nullable, default, comment in found
+    ]
+
+
+NOT_NULL = " NOT NULL"  # behind a declared type, where DuckDB itself does not know: the columns of a view
+
+
+def _columns(session: Session, place: tuple[str, ...]) -> list[tuple[str, str, bool, str | None, str | None]]:
+    return session.fetch(
+        "SELECT column_name, data_type, is_nullable, column_default, comment FROM duckdb_columns() "
+        "WHERE database_name = ? AND schema_name = ? AND table_name = ? ORDER BY column_index",
+        place,
+    )
+
+
+def table_fields(session: Session, table: exp.Table) -> list[Field] | None:
+    """The columns of a row source by its place in DuckDB; None where it is not a stored table or view."""
+    if not isinstance(table.this, exp.Identifier) or not table.catalog:
+        return None
+    if table.catalog == "temp":
+        names = {physical: name for name, physical in session.temporary_tables.items()}
+        if table.name not in names:
+            found = _columns(session, ("temp", "main", table.name))
+            return [Field(name, _but_text(types.from_duckdb(kind))) for name, kind, *_ in found] or None
+        name = names[table.name]
+    else:
+        name = ObjectName(table.catalog, table.db, table.name)
+    return [Field(c.name, c.type, c.nullable) for c in table_columns(session, name)] or None
+
+
+def _but_text(kind: ColumnType) -> ColumnType | None:
+    return kind if kind.wire != "text" else None

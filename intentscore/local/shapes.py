@@ -1,0 +1,343 @@
+"""What the columns of a query are, beyond what DuckDB can tell: name, nullability, declared type.
+
+Worked out on Snowflake's tree, before it is rewritten. Where something is not known the answer is None, and
+what DuckDB says about the column counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from sqlglot import Expr, exp
+
+from intentscore.local import types
+from intentscore.local.types import ColumnType
+
+TableFields = Callable[[exp.Table], "list[Field] | None"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column; `type` is None where DuckDB's own type is all there is to know."""
+
+    name: str
+    type: ColumnType | None = None
+    nullable: bool = True
+
+
+@dataclass
+class Source:
+    """One row source of a FROM clause."""
+
+    alias: str
+    fields: list[Field] | None
+    hidden: frozenset[str] = frozenset()  # columns a USING has merged into another source's
+
+
+UNKNOWN = Field("")
+Ctes = dict[str, "list[Field] | None"]
+
+
+def fields(query: Expr, tables: TableFields, ctes: Ctes | None = None) -> list[Field] | None:
+    """The columns of a query, or None where a part of it hides them."""
+    return _Shaper(tables).query(query, dict(ctes or {}))
+
+
+class _Shaper:
+    def __init__(self, tables: TableFields) -> None:
+        self.tables = tables
+
+    def query(self, node: Expr, ctes: Ctes) -> list[Field] | None:
+        ctes = self._with(node, ctes)
+        match node:
+            case exp.Subquery():
+                inner = None if node.args.get("pivots") else self.query(node.this, ctes)
+                return _renamed(inner, node.args.get("alias"))
+            case exp.SetOperation():
+                return self._set_operation(node, ctes)
+            case exp.Select():
+                return self._select(node, ctes)
+            case exp.Values():
+                return self._values(node)
+            case exp.Table():
+                return self._source(node, ctes).fields
+        return None
+
+    def _with(self, node: Expr, ctes: Ctes) -> Ctes:
+        with_ = node.args.get("with_")
+        if not isinstance(with_, exp.With):
+            return ctes
+        ctes = dict(ctes)
+        for cte in with_.expressions:
+            if with_.args.get("recursive"):
+                ctes[cte.alias] = None
+            ctes[cte.alias] = _renamed(self.query(cte.this, ctes), cte.args.get("alias"))
+        return ctes
+
+    def _set_operation(self, node: exp.SetOperation, ctes: Ctes) -> list[Field] | None:
+        left, right = self.query(node.left, ctes), self.query(node.right, ctes)
+        if left is None or right is None or len(left) != len(right) or node.args.get("by_name"):
+            return None
+        return [
+            Field(a.name, a.type if a.type == b.type else _wider(a.type, b.type), _together(node, a, b))
+            for a, b in zip(left, right, strict=True)
+        ]
+
+    def _values(self, node: exp.Values) -> list[Field]:
+        rows = [row.expressions if isinstance(row, exp.Tuple) else [row.this] for row in node.expressions]
+        scope = _Scope([])
+        cells = [[self.expression(cell, scope) for cell in row] for row in rows]
+        columns = [
+            Field(f"COLUMN{i + 1}", _common([c.type for c in column]), any(c.nullable for c in column))
+            for i, column in enumerate(zip(*cells, strict=False))
+        ]
+        return _renamed(columns, node.args.get("alias")) or columns
+
+    # ------------------------------------------------------------------ FROM
+
+    def _select(self, node: exp.Select, ctes: Ctes) -> list[Field] | None:
+        scope = _Scope(self._sources(node, ctes))
+        found: list[Field] = []
+        for projection in node.expressions:
+            if projection.is_star:
+                expanded = self._star(projection, scope)
+                if expanded is None:
+                    return None
+                found += expanded
+            else:
+                field = self.expression(projection, scope)
+                found.append(replace(field, name=projection.alias_or_name or field.name))
+                scope.aliases.setdefault(projection.alias_or_name, field)
+        return found
+
+    def _sources(self, node: exp.Select, ctes: Ctes) -> list[Source]:
+        sources: list[Source] = []
+        if isinstance(from_ := node.args.get("from_"), exp.From):
+            sources.append(self._source(from_.this, ctes))
+        for join in node.args.get("joins") or []:
+            joined = self._source(join.this, ctes)
+            using = frozenset(column.name for column in join.args.get("using") or [])
+            side, kind = (join.side or "").upper(), (join.kind or "").upper()
+            if kind in ("SEMI", "ANTI"):
+                continue
+            if (join.args.get("method") or "").upper() == "NATURAL":
+                joined = replace(joined, fields=None)
+            if side in ("RIGHT", "FULL"):
+                sources = [_all_nullable(source) for source in sources]
+            if side in ("LEFT", "FULL") or (join.args.get("method") or "").upper() == "ASOF":
+                joined = _all_nullable(joined)
+            sources.append(replace(joined, hidden=using))
+        for _lateral in node.args.get("laterals") or []:
+            sources.append(Source("", None))
+        return sources
+
+    def _source(self, node: Expr, ctes: Ctes) -> Source:
+        if node.args.get("pivots"):
+            return Source(node.alias_or_name, None)
+        match node:
+            case exp.Table() if not node.db and node.name in ctes:
+                found = ctes[node.name]
+            case exp.Table():
+                found = self.tables(node)
+            case exp.Subquery() if isinstance(node.this, exp.Table):
+                inner = self._sources(exp.Select(from_=exp.From(this=node.this.copy())), ctes)
+                found = inner[0].fields
+                if node.this.args.get("joins"):
+                    found = None
+            case exp.Subquery() | exp.Values():
+                return Source(node.alias, self.query(node, ctes))
+            case _:
+                found = None
+        return Source(node.alias_or_name, _renamed(found, node.args.get("alias")))
+
+    def _star(self, node: Expr, scope: _Scope) -> list[Field] | None:
+        star = node.this if isinstance(node, exp.Column) else node
+        if not isinstance(star, exp.Star):
+            return None
+        table = node.table if isinstance(node, exp.Column) else ""
+        chosen = [source for source in scope.sources if table in ("", source.alias)]
+        found: list[Field] = []
+        for source in chosen:
+            if source.fields is None:
+                return None
+            found += [f for f in source.fields if table or f.name not in source.hidden]
+        dropped = {column.name for column in star.args.get("except_") or []}
+        replaced = {alias.alias: self.expression(alias.this, scope) for alias in star.args.get("replace") or []}
+        renamed = {alias.this.name: alias.alias for alias in star.args.get("rename") or []}
+        return [
+            replace(replaced.get(f.name, f), name=renamed.get(f.name, f.name)) for f in found if f.name not in dropped
+        ]
+
+    # ------------------------------------------------------------------ expressions
+
+    def expression(self, node: Expr, scope: _Scope) -> Field:
+        """Type and nullability of an expression; its name is the caller's business."""
+        match node:
+            case exp.Alias() | exp.Paren():
+                return self.expression(node.this, scope)
+            case exp.Column() if isinstance(node.this, exp.Identifier):
+                return scope.column(node.name, node.table)
+            case exp.Column() if isinstance(node.this, exp.Parameter):
+                return scope.position(node.this.name)
+            case exp.Parameter():
+                return scope.position(node.name)
+            case exp.Null():
+                return UNKNOWN
+            case exp.Boolean():
+                return Field("", types.BOOLEAN, nullable=False)
+            case exp.Literal():
+                return Field("", _literal(node), nullable=False)
+            case exp.Neg():
+                return self.expression(node.this, scope)
+            case exp.TryCast():
+                return Field("", _declared(node.to))
+            case exp.Cast():
+                return Field("", _declared(node.to), self.expression(node.this, scope).nullable)
+            case exp.Window():
+                inner = self.expression(node.this, scope)
+                return Field("", inner.type, inner.nullable)
+            case exp.Case() | exp.If():
+                return self._branches(node, scope)
+            case exp.Coalesce():
+                parts = [self.expression(e, scope) for e in (node.this, *node.expressions)]
+                return Field("", _common([p.type for p in parts]), all(p.nullable for p in parts))
+        return self._computed(node, scope)
+
+    def _computed(self, node: Expr, scope: _Scope) -> Field:
+        kind = _TYPE_OF.get(type(node)) or _TYPE_BY_NAME.get(_name(node))
+        if isinstance(node, _NEVER_NULL) or _name(node) in _NEVER_NULL_BY_NAME:
+            return Field("", kind, nullable=False)
+        if isinstance(node, _OF_ITS_ARGUMENT):
+            inner = self.expression(node.this, scope)
+            return Field("", inner.type, nullable=True)
+        if isinstance(node, _STRICT):
+            children = [child for child in node.iter_expressions() if not isinstance(child, exp.Var)]
+            return Field("", kind, any(self.expression(child, scope).nullable for child in children))
+        return Field("", kind)
+
+    def _branches(self, node: Expr, scope: _Scope) -> Field:
+        if isinstance(node, exp.Case):
+            results = [when.args["true"] for when in node.args["ifs"]]
+            default = node.args.get("default")
+        else:
+            results, default = [node.args["true"]], node.args.get("false")
+        parts = [self.expression(r, scope) for r in results]
+        parts.append(self.expression(default, scope) if default is not None else UNKNOWN)
+        return Field("", _common([p.type for p in parts]), any(p.nullable for p in parts))
+
+
+class _Scope:
+    def __init__(self, sources: list[Source]) -> None:
+        self.sources = sources
+        self.aliases: dict[str, Field] = {}
+
+    def column(self, name: str, table: str) -> Field:
+        for source in self.sources:
+            if table in ("", source.alias):
+                for field in source.fields or []:
+                    if field.name == name:
+                        return field
+        return self.aliases.get(name, UNKNOWN) if not table else UNKNOWN
+
+    def position(self, text: str) -> Field:
+        known = self.sources[0].fields if self.sources else None
+        index = int(text) - 1 if text.isdigit() else -1
+        return known[index] if known and 0 <= index < len(known) else UNKNOWN
+
+
+_SEMI_STRUCTURED: dict[type[Expr], ColumnType] = {
+    exp.ParseJSON: types.VARIANT, exp.JSONExtract: types.VARIANT, exp.ToVariant: types.VARIANT,
+    exp.Array: types.ARRAY, exp.ArrayAgg: types.ARRAY, exp.Split: types.ARRAY, exp.ArrayConcat: types.ARRAY,
+    exp.ArrayUniqueAgg: types.ARRAY, exp.JSONObject: types.OBJECT, exp.Struct: types.OBJECT,
+    exp.StarMap: types.OBJECT, exp.ObjectAgg: types.OBJECT, exp.JSONObjectAgg: types.OBJECT,
+}  # fmt: skip
+_TYPE_OF: dict[type[Expr], ColumnType] = _SEMI_STRUCTURED | {
+    exp.CurrentTimestamp: types.TIMESTAMP_LTZ, exp.Count: replace(types.NUMBER, precision=18),
+    exp.RowNumber: replace(types.NUMBER, precision=18), exp.Rank: replace(types.NUMBER, precision=18),
+    exp.DenseRank: replace(types.NUMBER, precision=18),
+}  # fmt: skip
+_TYPE_BY_NAME: dict[str, ColumnType] = {
+    **dict.fromkeys(("TO_VARIANT", "PARSE_JSON", "TRY_PARSE_JSON", "GET", "GET_PATH", "XMLGET"), types.VARIANT),
+    **dict.fromkeys(
+        ("TO_OBJECT", "AS_OBJECT", "OBJECT_CONSTRUCT", "OBJECT_CONSTRUCT_KEEP_NULL", "OBJECT_AGG", "OBJECT_DELETE",
+         "OBJECT_INSERT", "OBJECT_PICK"), types.OBJECT),
+    **dict.fromkeys(
+        ("TO_ARRAY", "AS_ARRAY", "ARRAY_CONSTRUCT", "ARRAY_CONSTRUCT_COMPACT", "ARRAY_APPEND", "ARRAY_CAT",
+         "ARRAY_COMPACT", "ARRAY_INSERT", "ARRAY_PREPEND", "ARRAY_SLICE", "ARRAY_DISTINCT",
+         "ARRAY_EXCEPT", "ARRAY_INTERSECTION", "ARRAY_SORT", "ARRAY_FLATTEN", "ARRAY_UNIQUE_AGG", "OBJECT_KEYS",
+         "STRTOK_TO_ARRAY", "ARRAY_GENERATE_RANGE"), types.ARRAY),
+    **dict.fromkeys(("TO_TIMESTAMP_LTZ", "TRY_TO_TIMESTAMP_LTZ"), types.TIMESTAMP_LTZ),
+    **dict.fromkeys(("TO_TIMESTAMP_TZ", "TRY_TO_TIMESTAMP_TZ", "TIMESTAMP_TZ_FROM_PARTS"), types.TIMESTAMP_TZ),
+}  # fmt: skip
+_NEVER_NULL = (exp.Count, exp.CountIf, exp.Is, exp.Exists, exp.CurrentTimestamp, exp.CurrentDate, exp.RowNumber,
+               exp.Rank, exp.DenseRank, exp.Array, exp.JSONObject, exp.Struct, exp.StarMap)  # fmt: skip
+_NEVER_NULL_BY_NAME = {"ARRAY_CONSTRUCT", "OBJECT_CONSTRUCT", "RANDOM", "UUID_STRING", "SEQ1", "SEQ2", "SEQ4", "SEQ8"}
+_OF_ITS_ARGUMENT = (exp.Max, exp.Min, exp.AnyValue, exp.FirstValue, exp.LastValue, exp.Lag, exp.Lead, exp.NthValue,
+                    exp.Mode)  # fmt: skip
+_STRICT = (
+    exp.Binary, exp.Not, exp.Between, exp.Abs, exp.Upper, exp.Lower, exp.Length, exp.Trim, exp.Ceil, exp.Floor,
+    exp.Round, exp.Concat, exp.Substring, exp.Year, exp.Month, exp.Day, exp.DateDiff, exp.DateAdd, exp.Sign, exp.Exp,
+    exp.DateTrunc, exp.TimestampTrunc, exp.Bracket,
+)  # fmt: skip
+
+
+def _name(node: Expr) -> str:
+    return node.name.upper() if isinstance(node, exp.Anonymous) else ""
+
+
+def _literal(node: exp.Literal) -> ColumnType:
+    if node.is_string:
+        return replace(types.TEXT, length=len(node.name))
+    if node.is_int:
+        return ColumnType("fixed", len(node.name.lstrip("0")) or 1, 0)
+    if "e" in node.name.lower():
+        return types.REAL
+    whole, _, fraction = node.name.partition(".")
+    return ColumnType("fixed", max(1, len(whole.lstrip("0")) + len(fraction)), len(fraction))
+
+
+def _declared(kind: exp.DataType) -> ColumnType | None:
+    try:
+        return types.from_declared(kind.sql(dialect="snowflake"))
+    except ValueError:
+        return None
+
+
+def _wider(a: ColumnType | None, b: ColumnType | None) -> ColumnType | None:
+    """The type two branches share, where both are known and of one kind."""
+    if a is None or b is None or a.wire != b.wire:
+        return None
+    if a.wire == "fixed" and a.scale == b.scale:
+        return replace(a, precision=max(a.precision or 38, b.precision or 38))
+    if a.wire in ("text", "binary"):
+        return replace(a, length=max(a.length or 0, b.length or 0))
+    return a if a == b else None
+
+
+def _common(kinds: list[ColumnType | None]) -> ColumnType | None:
+    found = kinds[0]
+    for kind in kinds[1:]:
+        found = _wider(found, kind)
+    return found
+
+
+def _together(node: exp.SetOperation, left: Field, right: Field) -> bool:
+    if isinstance(node, exp.Intersect):
+        return left.nullable and right.nullable
+    if isinstance(node, exp.Except):
+        return left.nullable
+    return left.nullable or right.nullable
+
+
+def _all_nullable(source: Source) -> Source:
+    known = source.fields
+    return replace(source, fields=[replace(f, nullable=True) for f in known] if known is not None else None)
+
+
+def _renamed(found: list[Field] | None, alias: Expr | None) -> list[Field] | None:
+    """`AS t (a, b)` gives the first columns other names."""
+    names = [c.name for c in alias.columns] if isinstance(alias, exp.TableAlias) and found is not None else []
+    if found is None or not names:
+        return found
+    return [replace(f, name=n) for f, n in zip(found, names, strict=False)] + found[len(names) :]
