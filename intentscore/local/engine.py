@@ -154,9 +154,8 @@ class Engine:
         with self._changing_databases:
             if name in self._databases:
                 raise already_exists(name)
-            connection = self.connect()
-            self.storage.make_database(connection, name)
-            self._attach(connection, name)
+            self.storage.make_database(name)
+            self._attach(self.connect(), name)
 
     def drop_database(self, name: str) -> None:
         with self._changing_databases:

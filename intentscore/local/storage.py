@@ -6,6 +6,7 @@ the catalog row that names them is committed, and deleted after the row is gone;
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import shutil
@@ -60,18 +61,15 @@ class Storage:
     def database_file(self, name: str) -> Path:
         return self._databases / f"{file_name(name)}{SUFFIX}"
 
-    def make_database(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    def make_database(self, name: str) -> None:
         """A complete database appears under its name at once."""
         file = self.database_file(name)
         started = file.with_name(file.name + STARTED)
-        alias = names.quote(f"_new {name}")
-        connection.execute(f"ATTACH {names.literal(str(started))} AS {alias}").fetchall()
-        try:
-            catalog.prepare(connection, f"_new {name}")
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {alias}.PUBLIC").fetchall()
-            connection.execute(f"CHECKPOINT {alias}").fetchall()
-        finally:
-            connection.execute(f"DETACH {alias}").fetchall()
+        with contextlib.closing(duckdb.connect()) as connection:  # of its own: others may be writing in theirs
+            connection.execute(f"ATTACH {names.literal(str(started))} AS STARTED").fetchall()
+            catalog.prepare(connection, "STARTED")
+            connection.execute("CREATE SCHEMA IF NOT EXISTS STARTED.PUBLIC").fetchall()
+            connection.execute("CHECKPOINT STARTED").fetchall()
         started.replace(file)
 
     def attach_database(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
