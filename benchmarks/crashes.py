@@ -354,10 +354,9 @@ class Outcome:
     wrong: list[str]
 
 
-def kill_repeatedly(kills: int, seed: int, folder: Path, tell: Callable[[str], None] = announce) -> Outcome:
-    """Kill the engine so many times over one home, and collect everything found wrong."""
+def kill_repeatedly(kills: int, within_s: float, folder: Path, tell: Callable[[str], None] = announce) -> Outcome:
+    """Kill the engine so many times over one home, each within so long of its start, and collect what is wrong."""
     processes = multiprocessing.get_context("fork")
-    chance = random.Random(seed)
     home, ledger, files = folder / "home", folder / "ledger", folder / "files"
     ledger.touch()
     first = processes.Process(target=prepare, args=(home, files))
@@ -371,7 +370,7 @@ def kill_repeatedly(kills: int, seed: int, folder: Path, tell: Callable[[str], N
         victim.start()
         if not ready.wait(30):
             wrong.append(f"kill {number}: the engine did not start")
-        time.sleep(chance.uniform(0.0, 1.2))
+        time.sleep(random.uniform(0.0, within_s))
         os.kill(int(victim.pid or 0), signal.SIGKILL)
         victim.join()
         receiving, sending = processes.Pipe(duplex=False)
@@ -381,9 +380,7 @@ def kill_repeatedly(kills: int, seed: int, folder: Path, tell: Callable[[str], N
         checker.join()
         interrupted += unfinished
         wrong += [f"kill {number}: {text}" for text in found]
-        tell(
-            f"kill {number}: {changes} objects and rows as promised, {unfinished} changes interrupted, {len(found)} wrong"
-        )
+        tell(f"kill {number}: {changes} objects and rows as promised, {unfinished} interrupted, {len(found)} wrong")
         if found:
             break
     return Outcome(kills, changes, interrupted, wrong)
@@ -392,12 +389,12 @@ def kill_repeatedly(kills: int, seed: int, folder: Path, tell: Callable[[str], N
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--within", type=float, default=1.2, help="seconds from the start of the load to the kill")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         started = time.monotonic()
-        outcome = kill_repeatedly(options.kills, options.seed, Path(folder), print)
-        print(f"{outcome.kills} kills in {time.monotonic() - started:.0f} s, {outcome.interrupted} changes interrupted, "
+        outcome = kill_repeatedly(options.kills, options.within, Path(folder), print)
+        print(f"{outcome.kills} kills in {time.monotonic() - started:.0f} s, {outcome.interrupted} interrupted, "
               f"{len(outcome.wrong)} wrong")  # fmt: skip
         print("\n".join(outcome.wrong))
         raise SystemExit(bool(outcome.wrong))

@@ -55,7 +55,7 @@ from intentscore.local import (
     workers,
 )
 from intentscore.local.errors import already_exists, does_not_exist
-from intentscore.local.queries import QueryLog
+from intentscore.local.queries import QueryLog, cancelled
 from intentscore.local.session import Session
 from intentscore.local.storage import Storage
 from intentscore.local.task_runs import TaskRuns
@@ -91,6 +91,7 @@ HANDLERS = (
 HOST = "127.0.0.1"
 DATABASE = "INTENTSCORE"
 WAIT_S = 0.05
+MAX_PAUSE_S = 8
 SESSION_IDLE_S = 4 * 3600
 
 
@@ -208,6 +209,10 @@ class Engine:
             if session.idle_s > SESSION_IDLE_S:
                 session.close()
 
+    def cancel_all(self) -> None:
+        for query in self.queries.running():
+            query.stop(cancelled())
+
     def close(self) -> None:
         self.task_runs.close()
         self.workers.close()
@@ -239,6 +244,34 @@ def open_engine(home: Path, announce: Callable[[str], None]) -> Iterator[Endpoin
             announce(f"waiting for the local engine in {home}, which another process is starting or stopping")
             told = True
         time.sleep(WAIT_S)
+
+
+def retry_while_running(home: Path) -> Callable[[], Iterator[int]]:
+    """The connector's `backoff_policy`: try again as long as there is an engine, rather than for ever.
+
+    Without it a client whose engine was killed waits without end.
+    """
+
+    def pauses_s() -> Iterator[int]:
+        pause_s = 0
+        while True:
+            yield pause_s
+            if not _is_running(home):
+                from snowflake.connector.errors import OperationalError
+
+                raise OperationalError(
+                    f"The local engine in {home} has stopped; what was committed is kept. Run the command again.",
+                    errno=250001, sqlstate="08006",
+                )  # fmt: skip
+            pause_s = min(pause_s + 1, MAX_PAUSE_S)
+
+    return pauses_s
+
+
+def _is_running(home: Path) -> bool:
+    with contextlib.ExitStack() as stack:
+        lock = home / "engine" / "engine.lock"
+        return lock.exists() and not _locked(stack, lock, fcntl.LOCK_SH)
 
 
 def _private_folder(home: Path) -> Path:
@@ -283,7 +316,10 @@ def _running(root: Path, announce: Callable[[str], None]) -> Iterator[Endpoint]:
             yield endpoint
         finally:
             (root / "endpoint.json").unlink(missing_ok=True)
-            _await_guests(root, announce)
+            try:
+                _await_guests(root, announce)
+            finally:
+                engine.cancel_all()
 
 
 def _write_endpoint(root: Path, endpoint: Endpoint) -> None:

@@ -68,10 +68,10 @@ def _parameters(chosen: Connection, settings: Settings, announce: Callable[[str]
         overlay = {"role": settings.role, "warehouse": settings.warehouse, "database": settings.database}
         yield {**chosen.parameters, **{key: value for key, value in overlay.items() if value}}
         return
-    from intentscore.local.engine import open_engine
+    from intentscore.local.engine import open_engine, retry_while_running
 
     with open_engine(settings.home, announce) as engine:
-        yield dict(engine.connection_parameters())
+        yield engine.connection_parameters() | {"backoff_policy": retry_while_running(settings.home)}
 
 
 def _connect(parameters: Mapping[str, Any], chosen: Connection) -> Session:
