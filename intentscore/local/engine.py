@@ -55,7 +55,7 @@ from intentscore.local import (
     workers,
 )
 from intentscore.local.errors import already_exists, does_not_exist
-from intentscore.local.queries import QueryLog, cancelled
+from intentscore.local.queries import QueryLog, stopped
 from intentscore.local.session import Session
 from intentscore.local.storage import Storage
 from intentscore.local.task_runs import TaskRuns
@@ -211,7 +211,7 @@ class Engine:
 
     def cancel_all(self) -> None:
         for query in self.queries.running():
-            query.stop(cancelled())
+            query.stop(stopped())
 
     def close(self) -> None:
         self.task_runs.close()

@@ -24,6 +24,10 @@ def cancelled() -> SnowflakeError:
     return SnowflakeError("SQL execution canceled", 604, "57014")
 
 
+def stopped() -> SnowflakeError:
+    return SnowflakeError("SQL execution canceled: the local engine stopped.", 604, "57014")
+
+
 def timed_out(limit_s: float) -> SnowflakeError:
     message = f"Statement reached its statement or warehouse timeout of {limit_s:g} second(s) and was canceled."
     return SnowflakeError(message, 630, "57014")
