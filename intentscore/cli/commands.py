@@ -115,25 +115,34 @@ def features(call: Invocation) -> None:
         call.show(refresh_features(session, call.settings))
 
 
-@command("intentscore train", "intentscore train --config configs/train.yaml --env prod")
+@command(
+    "intentscore train",
+    "intentscore train --config configs/train-best.yaml --env prod",
+    "intentscore train --tune 100",
+)
 def train(
     call: Invocation,
     config: Annotated[
         Path,
         typer.Option(metavar="FILE", show_default=True, help="Seed, split, rounds and LightGBM parameters."),
     ] = Path("configs/train.yaml"),
+    tune: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="First look for better parameters, until N trials have been made."),
+    ] = None,
 ) -> None:
     """Train a model and measure it on the last month.
 
-    The model learns from the sessions with a known outcome; the last month is held out. Writes a run
-    folder with the model, its metrics and what it was made from, which `intentscore register` takes up.
+    The model learns from the sessions with a known outcome; the last month is held out, from --tune as well.
+    Writes a run folder with the model, its metrics and what it was made from, which `intentscore register`
+    takes up. A search that was interrupted goes on where it stopped.
     """
     from intentscore.model.config import load_train_config
     from intentscore.services.train import train as fit
 
     settings = load_train_config(config)
     with call.session() as session:
-        call.show(fit(session, call.settings, settings))
+        call.show(fit(session, call.settings, settings, tune=tune, say=call.note))
 
 
 @command(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,11 +97,10 @@ def cross_validate(
 
 def bag_members(
     matrix: pd.DataFrame, bought: NDArray[np.bool_], categorical: Sequence[str], seed: int, config: TrainConfig
-) -> tuple[Member, ...]:
+) -> Iterator[Member]:
     """One booster for each of the folds that `seed` deals, which stops on the fold it does not learn from."""
     parameters = _parameters(config, seed)
     everything = _dataset(matrix, bought, categorical, parameters)
-    members = []
     for learned_from, left_out in _stratified_folds(bought, config, seed):
         booster = lgb.train(
             parameters,
@@ -110,16 +109,30 @@ def bag_members(
             valid_sets=[everything.subset(left_out.tolist())],
             callbacks=[lgb.early_stopping(config.early_stopping_rounds, verbose=False)],
         )
-        members.append(Member(booster, booster.best_iteration, left_out))
-    return tuple(members)
+        yield Member(booster, booster.best_iteration, left_out)
+
+
+def fold_scores(
+    matrix: pd.DataFrame, bought: NDArray[np.bool_], categorical: Sequence[str], config: TrainConfig
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+    """Fold by fold, the left-out rows and the scores of the booster that stopped on them."""
+    values = matrix.to_numpy()
+    for member in bag_members(matrix, bought, categorical, config.seed, config):
+        yield (
+            member.left_out,
+            np.asarray(member.booster.predict(values[member.left_out], num_iteration=member.rounds), dtype=np.float64),
+        )
 
 
 def _learn_bag(
     matrix: pd.DataFrame, bought: NDArray[np.bool_], categorical: Sequence[str], config: TrainConfig
 ) -> tuple[lgb.Booster, CrossValidated]:
-    bags = [bag_members(matrix, bought, categorical, config.seed + n, config) for n in range(config.bags)]
     values, log_odds = matrix.to_numpy(), np.zeros(len(bought))
-    members = [member for bag in bags for member in bag]
+    members = [
+        member
+        for number in range(config.bags)
+        for member in bag_members(matrix, bought, categorical, config.seed + number, config)
+    ]
     for member in members:
         rows = member.left_out
         log_odds[rows] += member.booster.predict(values[rows], num_iteration=member.rounds, raw_score=True)

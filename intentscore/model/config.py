@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from intentscore.settings import Name, Strict, read_yaml
+from intentscore.settings import Measure, Name, Strict, read_yaml
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Penalty = Annotated[float, Field(ge=0, le=1e6)]
@@ -44,6 +44,13 @@ class BoosterParams(Strict):
     cat_l2: Penalty = 3.6
 
 
+class TuneConfig(Strict):
+    """What `train --tune` looks for, measured on so many stratified folds of the training months."""
+
+    objective: Measure = "log_loss"
+    folds: Annotated[int, Field(ge=2, le=50)] = 5
+
+
 class TrainConfig(Strict):
     """`categorical` None means: whatever the feature list calls categorical; see `resolved`.
 
@@ -60,6 +67,7 @@ class TrainConfig(Strict):
     label: Name = "REVENUE"
     categorical: tuple[Name, ...] | None = None
     exclude: tuple[Name, ...] = ()
+    tune: TuneConfig = TuneConfig()
     params: BoosterParams = BoosterParams()
 
     def resolved(self, categorical: Iterable[str]) -> TrainConfig:

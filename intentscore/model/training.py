@@ -105,7 +105,7 @@ def fit(matrix: pd.DataFrame, label: NDArray[np.bool_], dates: pd.Series[Any], c
     `categorical` name a feature there is not, or leave none), ValueError (lengths differ; outcomes not bool;
     `config` not resolved).
     """
-    inputs, categorical = _inputs(matrix, config)
+    inputs, categorical = booster_inputs(matrix, config)
     bought = _checked(inputs, categorical, label, dates)
     split = split_by_time(dates, config.holdout_months)
     past, past_bought = inputs[split.train], bought[split.train]
@@ -128,7 +128,8 @@ def fit(matrix: pd.DataFrame, label: NDArray[np.bool_], dates: pd.Series[Any], c
     )
 
 
-def _inputs(matrix: pd.DataFrame, config: TrainConfig) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def booster_inputs(matrix: pd.DataFrame, config: TrainConfig) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """What is left of the matrix (float64) after `exclude`, and which of it is categorical. Raises as `fit`."""
     if config.categorical is None:
         raise ValueError("the categorical features are not known yet: pass config.resolved(names)")
     for key, names in (("exclude", config.exclude), ("categorical", config.categorical)):

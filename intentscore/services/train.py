@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -48,8 +49,18 @@ class TrainResult:
     importances: tuple[Importance, ...]
 
 
-def train(session: Session, settings: Settings, config: TrainConfig) -> TrainResult:
+def train(
+    session: Session,
+    settings: Settings,
+    config: TrainConfig,
+    *,
+    tune: int | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> TrainResult:
     """Fit a model on all but the last months and measure it on those; writes a run folder and a RUNS row.
+
+    `tune` is the number of trials of a search for better parameters, among the training months alone; it is kept
+    in the home folder and taken up where it was left. `say` hears of each trial.
 
     The feature view is refreshed first, so the training set holds every session there is. Same sessions, same
     configuration: the same model, byte for byte.
@@ -62,17 +73,20 @@ def train(session: Session, settings: Settings, config: TrainConfig) -> TrainRes
 
     if config.label != "REVENUE":
         raise ConfigurationError(f"label: {config.label} is not an outcome of a session; allowed: REVENUE")
-    with recorded(session, settings, "train", config=config.model_dump(mode="json")) as run:
+    with recorded(session, settings, "train", config=config.model_dump(mode="json"), tune=tune) as run:
         run.feature_hash = feature_hash()
         require_view(session, settings)
         session.sql(refresh_statement(session, settings)).collect()
         frame = training_frame(session, settings)
         run.row_count = len(frame)
+        resolved = with_features(config)
+        if tune:
+            resolved = _tuned(settings, frame, resolved, tune, say)
         trained = fit(
             frame[list(feature_names())].astype("float64"),
             frame["REVENUE"].to_numpy(dtype=bool),
             frame["SESSION_DATE"],
-            with_features(config),
+            resolved,
         )
         folder = write_run(settings.home / "runs", run.run_id, trained, _listed_features(settings))
         return _result(run.run_id, str(folder.path), trained)
@@ -87,6 +101,26 @@ def training_frame(session: Session, settings: Settings) -> pd.DataFrame:
     if incomplete:
         raise DataError(f"{incomplete:,} sessions have no features yet; run `intentscore features` and train again")
     return frame.sort_values(["SESSION_DATE", "UID"], ignore_index=True)
+
+
+def _tuned(
+    settings: Settings, frame: pd.DataFrame, config: TrainConfig, trials: int, say: Callable[[str], None]
+) -> TrainConfig:
+    from intentscore.model.split import split_by_time
+    from intentscore.model.training import booster_inputs
+    from intentscore.model.tuning import Trial, tune
+
+    def tell(trial: Trial) -> None:
+        value = "given up early" if trial.value is None else f"{trial.value:.5f}"
+        best = "none" if trial.best is None else f"{trial.best:.5f}"
+        say(f"trial {trial.number} of {trials}: {config.tune.objective} {value}, best so far {best}")
+
+    past = split_by_time(frame["SESSION_DATE"], config.holdout_months).train
+    inputs, categorical = booster_inputs(frame.loc[past, list(feature_names())], config)
+    bought = frame.loc[past, "REVENUE"].to_numpy(dtype=bool)
+    found = tune(inputs, bought, categorical, config, trials, settings.home / "tuning.db", tell)
+    say(f"{found.trials} trials, {found.pruned} given up early: {found.started_from:.5f} to {found.best:.5f}")
+    return found.config
 
 
 def with_features(config: TrainConfig) -> TrainConfig:

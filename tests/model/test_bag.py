@@ -33,7 +33,7 @@ def test_the_merged_booster_gives_the_members_mean_log_odds(sessions: Sessions, 
 
 
 def test_each_member_stops_on_its_own_left_out_sessions(sessions: Sessions, bag: TrainConfig) -> None:
-    members = bag_members(sessions.matrix, sessions.bought, ("VISITOR_CODE",), 1, bag)
+    members = list(bag_members(sessions.matrix, sessions.bought, ("VISITOR_CODE",), 1, bag))
     assert len({member.rounds for member in members}) > 1
     left_out = np.concatenate([member.left_out for member in members])
     assert sorted(left_out) == list(range(len(sessions.bought)))

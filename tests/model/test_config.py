@@ -14,6 +14,12 @@ def test_the_shipped_file_spells_out_the_defaults() -> None:
     assert load_train_config(SHIPPED) == TrainConfig()
 
 
+def test_the_best_preset_is_a_bag_and_else_the_default() -> None:
+    best = load_train_config(SHIPPED.with_name("train-best.yaml"))
+    assert best.bags >= 1
+    assert best.model_copy(update={"bags": 0}) == TrainConfig()
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [

@@ -48,6 +48,24 @@ def test_training_is_on_record_under_the_id_of_its_folder(trained: Trained) -> N
     assert json.loads(row["ARGUMENTS"])["config"]["cv_folds"] == QUICK.cv_folds
 
 
+def test_tuning_writes_the_parameters_it_found_into_the_run_and_stays_in_the_training_months(
+    workspace: Workspace,
+) -> None:
+    from intentscore.data.simulate import simulate
+
+    heard: list[str] = []
+    upload(workspace.session, workspace.settings, simulate(2500, seed=4, spread_days=False))
+    refresh_features(workspace.session, workspace.settings)
+    first = train(workspace.session, workspace.settings, QUICK, tune=6, say=heard.append)
+    config = read_run(Path(first.path)).config
+    assert [line.split(":")[0] for line in heard[:6]] == [f"trial {n} of 6" for n in range(1, 7)]
+    heard.clear()
+    workspace.rows("UPDATE SESSIONS SET REVENUE = NOT REVENUE WHERE MONTH = 'Dec'")
+    again = train(workspace.session, workspace.settings, QUICK, tune=6, say=heard.append)
+    assert [line for line in heard if line.startswith("trial")] == []
+    assert read_run(Path(again.path)).config == config
+
+
 def test_sessions_without_an_outcome_are_not_learned_from(workspace: Workspace, tmp_path: Path) -> None:
     file = session_file(tmp_path / "s.csv", {"UID": "b"}, {"UID": "a"}, {"REVENUE": ""})
     upload(workspace.session, workspace.settings, open_file(file))
