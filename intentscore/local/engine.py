@@ -278,7 +278,7 @@ def _private_folder(home: Path) -> Path:
     """The engine's folder in the home, for its owner only."""
     if not home.exists():
         home.mkdir(parents=True, mode=0o700)
-    root = home / "engine"
+    root = (home / "engine").resolve()  # handlers work in folders of their own
     root.mkdir(exist_ok=True, mode=0o700)
     if root.stat().st_mode & 0o077:
         root.chmod(0o700)

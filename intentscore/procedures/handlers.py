@@ -1,6 +1,6 @@
 """What the tasks of a graph call. Each resolves its day inside the run, so that a retry does the same day.
 
-Settings and limits come as JSON text, and what was done goes back as a VARIANT.
+Settings and limits come as JSON text, and what was done goes back as a VARIANT of texts.
 """
 
 from __future__ import annotations
@@ -10,14 +10,12 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+
+from snowflake.snowpark import Session  # at run time: Snowpark reads it from the handlers' annotations
 
 from intentscore.settings import Settings
 
-if TYPE_CHECKING:
-    from snowflake.snowpark import Session
-
-Done = dict[str, Any]
+Done = dict[str, str]
 
 
 @contextmanager
@@ -33,7 +31,7 @@ def refresh_features(session: Session, settings: str) -> Done:
 
     with _settings(settings) as ours:
         done = refresh(session, ours)
-    return {"view": done.view, "version": done.version, "rows": done.rows}
+    return {"view": done.view, "version": done.version, "rows": str(done.rows)}
 
 
 def score_day(session: Session, settings: str) -> Done:
@@ -43,7 +41,7 @@ def score_day(session: Session, settings: str) -> Done:
     with _settings(settings) as ours:
         day = logical_day(session)
         done = score(session, ours, plan_score(session, ours, day, day))
-    return {"day": str(day), "version": done.version, "rows": done.rows}
+    return {"day": str(day), "version": done.version, "rows": str(done.rows)}
 
 
 def check_scores(session: Session, settings: str, limits: str) -> Done:
@@ -52,7 +50,7 @@ def check_scores(session: Session, settings: str, limits: str) -> Done:
 
     with _settings(settings) as ours:
         done = check_day(session, ours, logical_day(session), CheckLimits.model_validate(json.loads(limits)))
-    return {"day": str(done.day), "scores": done.scores, "drift": done.drift}
+    return {"day": str(done.day), "scores": str(done.scores), "drift": str(done.drift)}
 
 
 def record_run(session: Session, settings: str) -> Done:

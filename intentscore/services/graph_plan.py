@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from intentscore.procedures import handlers
 from intentscore.services.packaging import package_zip, pinned_packages
 from intentscore.services.schedule_config import DailyGraph, ScheduleConfig
 from intentscore.settings import Settings
@@ -34,6 +33,8 @@ class ProcedurePlan:
 
     @property
     def function(self) -> Callable[..., Any]:
+        from intentscore.procedures import handlers
+
         found: Callable[..., Any] = getattr(handlers, self.handler)
         return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from intentscore.errors import WarehouseError
 from intentscore.services.logical_day import graph_config, logical_day, runtime_info
@@ -33,7 +33,7 @@ class TaskOutcome:
     message: str | None
 
 
-def record_current_run(session: Session, settings: Settings) -> dict[str, Any]:
+def record_current_run(session: Session, settings: Settings) -> dict[str, str]:
     """Write the RUNS row of the graph run this finalizer ends; raises WarehouseError when a task of it failed."""
     config, day = graph_config(session), logical_day(session)
     root = runtime_info(session, "CURRENT_ROOT_TASK_NAME")
@@ -46,7 +46,7 @@ def record_current_run(session: Session, settings: Settings) -> dict[str, Any]:
             first = failed[0]
             raise WarehouseError(f"task {first.task} of {root} failed for {day}: {first.message}")
         run.row_count = len(outcomes)
-    return {"day": str(day), "tasks": len(outcomes)}
+    return {"day": str(day), "tasks": str(len(outcomes))}
 
 
 def task_outcomes(session: Session, root: str, group: str | None = None, limit: int = 200) -> list[TaskOutcome]:
