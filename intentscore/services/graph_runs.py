@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING
@@ -36,7 +37,7 @@ class TaskOutcome:
 def record_current_run(session: Session, settings: Settings) -> dict[str, str]:
     """Write the RUNS row of the graph run this finalizer ends; raises WarehouseError when a task of it failed."""
     config, day = graph_config(session), logical_day(session)
-    root = runtime_info(session, "CURRENT_ROOT_TASK_NAME")
+    root = unqualified(runtime_info(session, "CURRENT_ROOT_TASK_NAME"))
     group = runtime_info(session, "CURRENT_TASK_GRAPH_RUN_GROUP_ID")
     arguments = {"graph": root, "date": str(day), "run": group, "backfill": config.get("backfill")}
     with recorded(session, settings, GRAPH, **arguments) as run:
@@ -44,13 +45,13 @@ def record_current_run(session: Session, settings: Settings) -> dict[str, str]:
         failed = [o for o in outcomes if o.state in FAILED_STATES]
         if failed:
             first = failed[0]
-            raise WarehouseError(f"task {first.task} of {root} failed for {day}: {first.message}")
+            raise WarehouseError(f"task {first.task} failed for {day}: {cause(first.message)}")
         run.row_count = len(outcomes)
     return {"day": str(day), "tasks": str(len(outcomes))}
 
 
 def task_outcomes(session: Session, root: str, group: str | None = None, limit: int = 200) -> list[TaskOutcome]:
-    """The tasks of a graph's runs (of one run when `group` is given), in the order they started."""
+    """The tasks of a graph's runs (of one run when `group` is given), in the order they came up."""
     history = (
         "SELECT NAME, STATE, SCHEDULED_TIME, QUERY_START_TIME, COMPLETED_TIME, ERROR_MESSAGE "
         f"FROM TABLE({information_schema(session)}.TASK_HISTORY(RESULT_LIMIT => {limit})) "
@@ -58,7 +59,7 @@ def task_outcomes(session: Session, root: str, group: str | None = None, limit: 
     )
     if group is not None:
         history += f" AND GRAPH_RUN_GROUP_ID = {literal(group)}"
-    rows = session.sql(f"{history} ORDER BY QUERY_START_TIME NULLS LAST, NAME").collect()
+    rows = session.sql(f"{history} ORDER BY SCHEDULED_TIME, NAME").collect()
     return [
         TaskOutcome(
             task=row["NAME"],
@@ -66,10 +67,23 @@ def task_outcomes(session: Session, root: str, group: str | None = None, limit: 
             scheduled_at=row["SCHEDULED_TIME"],
             started_at=row["QUERY_START_TIME"],
             duration_s=_seconds(row["QUERY_START_TIME"], row["COMPLETED_TIME"]),
-            message=row["ERROR_MESSAGE"],
+            message=cause(row["ERROR_MESSAGE"]),
         )
         for row in rows
     ]
+
+
+def unqualified(task: str) -> str:
+    """The last part of a task's name, which is what the history knows it by."""
+    return task.rsplit(".", 1)[-1].strip('"')
+
+
+def cause(message: str | None) -> str | None:
+    """What went wrong without the traceback of the procedure it went wrong in."""
+    if message is None:
+        return None
+    errors = re.findall(r"^\s*(?:[\w.]+\.)?\w*(?:Error|Exception): (.+?)(?: in function .*)?$", message, re.MULTILINE)
+    return " ".join((errors[-1] if errors else message).split())
 
 
 def information_schema(session: Session) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from intentscore.errors import ConfigurationError, WarehouseError
 from intentscore.services.graph_plan import GraphPlan, SchedulePlan, graph_config
-from intentscore.services.graph_runs import TaskOutcome, days_done, information_schema, task_outcomes
+from intentscore.services.graph_runs import TaskOutcome, cause, days_done, information_schema, task_outcomes
 from intentscore.services.runs import recorded
 from intentscore.services.schedule_config import ScheduleConfig
 from intentscore.settings import Settings
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 POLL_S = 0.5
 RUN_TIMEOUT_S = 3 * 3600.0
-ENDED = ("SUCCEEDED", "FAILED", "CANCELLED", "SKIPPED")
 
 
 @dataclass(frozen=True)
@@ -45,9 +44,10 @@ class DeployResult:
 
 @dataclass(frozen=True)
 class RunDay:
-    day: date
+    """`day` is None for the graph's usual day, which the run resolves itself."""
+
+    day: date | None
     state: str
-    message: str | None
 
 
 @dataclass(frozen=True)
@@ -241,28 +241,28 @@ def _backfill_id(session: Session, settings: Settings, days: list[date]) -> str:
 
 
 def _run_once(session: Session, graph: str, config: dict[str, Any], day: date | None = None) -> RunDay:
-    root = qualified(session, graph)
-    before = {row["RUN_ID"] for row in _graph_runs(session, graph)}
-    session.sql(f"EXECUTE TASK {root} USING CONFIG = {literal(json.dumps(config))}").collect()
+    before = {row["RUN_ID"] for row in _graphs(session, "COMPLETE_TASK_GRAPHS", graph)}
+    session.sql(f"EXECUTE TASK {qualified(session, graph)} USING CONFIG = {literal(json.dumps(config))}").collect()
     run = _await_end(session, graph, before)
     if run["STATE"] != "SUCCEEDED":
-        where = f"task {run['FIRST_ERROR_TASK_NAME']}: {run['FIRST_ERROR_MESSAGE']}"
+        where = f"task {run['FIRST_ERROR_TASK_NAME']}: {cause(run['FIRST_ERROR_MESSAGE'])}"
         raise WarehouseError(f"{graph}{f' for {day}' if day else ''} {run['STATE'].lower()}: {where}")
-    scored = day or date.fromisoformat(str(run["SCHEDULED_TIME"])[:10])
-    return RunDay(scored, run["STATE"], None)
+    return RunDay(day, run["STATE"])
 
 
-def _graph_runs(session: Session, graph: str) -> list[Any]:
-    source = f"{information_schema(session)}.COMPLETE_TASK_GRAPHS(ROOT_TASK_NAME => {literal(graph)})"
+def _graphs(session: Session, function: str, graph: str) -> list[Any]:
+    source = f"{information_schema(session)}.{function}(ROOT_TASK_NAME => {literal(graph)})"
     return session.sql(f"SELECT * FROM TABLE({source})").collect()
 
 
 def _await_end(session: Session, graph: str, before: set[Any]) -> Any:
+    """The last attempt of the run that has just been started, once no attempt is under way any more."""
     deadline = time.monotonic() + RUN_TIMEOUT_S
     while time.monotonic() < deadline:
-        ended = [row for row in _graph_runs(session, graph) if row["RUN_ID"] not in before]
-        if ended:
-            return ended[0]
+        running = [r for r in _graphs(session, "CURRENT_TASK_GRAPHS", graph) if r["STATE"] == "EXECUTING"]
+        ended = [r for r in _graphs(session, "COMPLETE_TASK_GRAPHS", graph) if r["RUN_ID"] not in before]
+        if ended and not running:
+            return max(ended, key=lambda row: (row["COMPLETED_TIME"], row["ATTEMPT_NUMBER"]))
         time.sleep(POLL_S)
     raise WarehouseError(f"{graph} has not ended after {RUN_TIMEOUT_S:g} s; see `intentscore schedule history`")
 
@@ -274,11 +274,12 @@ def schedule_status(session: Session, config: ScheduleConfig) -> ScheduleStatus:
     """State of the deployed graph, its next run, and the tasks of its last one."""
     with snowflake_errors("look up the task graph"):
         root = _root(session, config.daily.name)
-        outcomes = task_outcomes(session, config.daily.name)
-        last = max((o.scheduled_at for o in outcomes if o.scheduled_at), default=None)
+        outcomes = [o for o in task_outcomes(session, config.daily.name) if o.state != "SCHEDULED"]
+        roots = [o.scheduled_at for o in outcomes if o.task == config.daily.name and o.scheduled_at]
+        last = max(roots, default=None)
         state = root.state or "unknown"
         upcoming = _next_firing(root) if state == "started" else None
-        tasks = tuple(o for o in outcomes if o.scheduled_at == last)
+        tasks = tuple(o for o in outcomes if last and o.scheduled_at and o.scheduled_at >= last)
         return ScheduleStatus(config.daily.name, state, _cron_text(root), upcoming, tasks)
 
 
