@@ -149,6 +149,7 @@ def train(
     "intentscore evaluate",
     "intentscore evaluate configs/train-best.yaml --against configs/train.yaml",
     "intentscore evaluate 241103_090210_5f3a --protocol O --format json",
+    "intentscore evaluate --without PAGE_VALUES",
 )
 def evaluate(
     call: Invocation,
@@ -158,6 +159,10 @@ def evaluate(
     ] = "configs/train.yaml",
     against: Annotated[
         str | None, typer.Option(metavar="RUN|FILE", help="Another one, compared on the same sessions.")
+    ] = None,
+    without: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Compare with the same configuration without a column's features."),
     ] = None,
     protocol: Annotated[
         Literal["T", "O"] | None,
@@ -176,7 +181,8 @@ def evaluate(
 
     chosen = (protocol,) if protocol else PROTOCOLS
     with call.session() as session:
-        call.show(measure(session, call.settings, model, against, protocols=chosen, say=call.note))
+        found = measure(session, call.settings, model, against, without=without, protocols=chosen, say=call.note)
+    call.show(found)
 
 
 @command("intentscore register", "intentscore register 241103_090210_5f3a")

@@ -46,6 +46,18 @@ class Compared:
 
 
 @dataclass(frozen=True)
+class PageValueMonth:
+    """A month's sessions without and with a page value, which the shop's analytics compute from sales."""
+
+    month: str
+    sessions: int
+    buyers: int
+    without_value: int
+    buyers_without_value: int
+    buyer_rate_with_value: float | None
+
+
+@dataclass(frozen=True)
 class EvaluateResult:
     """`deciles` and `segments` are of the model in the first protocol evaluated, `months` out of time."""
 
@@ -59,6 +71,7 @@ class EvaluateResult:
     months: tuple[MonthFigures, ...]
     deciles: tuple[Decile, ...]
     segments: tuple[SegmentFigures, ...]
+    page_values: tuple[PageValueMonth, ...]
 
 
 def configuration(settings: Settings, name: str) -> TrainConfig:
@@ -75,19 +88,23 @@ def evaluate(
     model: str,
     against: str | None = None,
     *,
+    without: str | None = None,
     protocols: tuple[Protocol, ...] = PROTOCOLS,
     say: Callable[[str], None] = lambda _: None,
 ) -> EvaluateResult:
     """Let the configuration `model` (a run's id or a YAML file) learn anew in each part of T and O, and measure it.
 
-    Beside it: the constant rate, logistic regression, the champion's configuration when its run is at hand, and
-    `against`. `say` hears what learns. Changes nothing.
+    Beside it: the constant rate, logistic regression, the champion's configuration when its run is at hand,
+    `against`, and the same configuration without the features made of the column `without`. `say` hears what
+    learns. Changes nothing.
 
     Raises ConfigurationError without a feature view of today's feature list, NothingToDoError without a known
     outcome, DataError when there are too few buyers or months.
     """
     config = with_features(configuration(settings, model))
     others = {against: with_features(configuration(settings, against))} if against else {}
+    if without:
+        others[f"without {without}"] = _without(config, without)
     others |= _champion(session, settings)
     frame = training_frame(session, settings)
     from intentscore.model.evaluation import model_figures, score_deciles, segment_figures
@@ -111,6 +128,7 @@ def evaluate(
         months=_months(found, sessions.bought),
         deciles=score_deciles(found[first][MODEL], sessions.bought),
         segments=segment_figures(first, found[first][MODEL], sessions.bought, sessions.segments),
+        page_values=_page_values(frame),
     )
 
 
@@ -148,6 +166,29 @@ def segments(frame: pd.DataFrame) -> pd.DataFrame:
             "traffic type": frame["TRAFFIC_TYPE"].astype(int).map("{:02d}".format),
         }
     )
+
+
+def _without(config: TrainConfig, column: str) -> TrainConfig:
+    changed = config.model_copy(update={"exclude": (*config.exclude, column.upper()), "categorical": None})
+    return with_features(changed)
+
+
+def _page_values(frame: pd.DataFrame) -> tuple[PageValueMonth, ...]:
+    valued, bought = frame["PAGE_VALUES"] > 0, frame["REVENUE"].astype(bool)
+    rows = []
+    for month, found in segments(frame).groupby("month").groups.items():
+        with_value, buyers = valued.loc[found], bought.loc[found]
+        rows.append(
+            PageValueMonth(
+                month=str(month),
+                sessions=len(found),
+                buyers=int(buyers.sum()),
+                without_value=int((~with_value).sum()),
+                buyers_without_value=int((buyers & ~with_value).sum()),
+                buyer_rate_with_value=float(buyers[with_value].mean()) if with_value.any() else None,
+            )
+        )
+    return tuple(rows)
 
 
 def _champion(session: Session, settings: Settings) -> dict[str, TrainConfig]:

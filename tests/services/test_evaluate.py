@@ -53,6 +53,20 @@ def test_two_runs_are_compared_on_the_same_sessions(trained: Trained, quick: str
     assert dataclasses.asdict(found)["against"] == quick
 
 
+def test_a_column_can_be_left_out_to_see_what_it_is_worth(trained: Trained, quick: str) -> None:
+    work = trained.workspace
+    found = evaluate(work.session, work.settings, quick, without="PAGE_VALUES", protocols=("O",))
+    (auc,) = (row for row in found.comparisons if (row.other, row.measure) == ("without PAGE_VALUES", "roc_auc"))
+    assert auc.better is True
+    assert sum(row.sessions for row in found.page_values) == found.sessions
+    assert sum(row.buyers for row in found.page_values) == found.buyers
+    counted = work.rows("SELECT COUNT(*), COUNT_IF(REVENUE) FROM SESSIONS WHERE PAGE_VALUES = 0")[0]
+    assert tuple(counted) == (
+        sum(row.without_value for row in found.page_values),
+        sum(row.buyers_without_value for row in found.page_values),
+    )
+
+
 def test_excluding_a_column_excludes_every_feature_made_of_it(trained: Trained, quick: str, tmp_path: Path) -> None:
     gone = set(features_using("PAGE_VALUES"))
     assert {"PAGE_VALUES", "HAS_PAGE_VALUE", "LOG_TOTAL_VALUE"} <= gone
