@@ -114,7 +114,7 @@ class Handler:
         except (BadValueError, HandlerError):
             raise
         except BaseException as error:
-            text = "".join(_lines(error))
+            text = "".join(_lines(error)).rstrip("\n")
             raise HandlerError(
                 f"Python Interpreter Error:\n{text} in function {self.name} with handler {self.place}"
             ) from None
@@ -203,21 +203,24 @@ class Handler:
         process = getattr(instance, "process", None)
         if getattr(end, "_sf_vectorized_input", None) is not None and process is None:
             given = values.frame(rows, self.arguments)
-            found.extend((offset, True, answer) for answer in _each(end(given)))  # type: ignore[misc]
+            found.extend((offset, True, answer) for answer in _frames(end(given)))  # type: ignore[misc]
             return
-        if getattr(process, "_sf_vectorized_input", None) is not None:
+        vectorized = getattr(process, "_sf_vectorized_input", None) is not None
+        if vectorized:
             size = getattr(process, "_sf_max_batch_size", None) or BATCH_ROWS
             for start in range(0, rows.num_rows, size):
                 given = values.frame(rows.slice(start, size), self.arguments)
-                found.extend((offset + start, False, answer) for answer in _each(process(given)))  # type: ignore[misc]
+                found.extend((offset + start, False, answer) for answer in _frames(process(given)))  # type: ignore[misc]
         elif process is not None:
             columns = self._columns(rows)
             inputs: Iterable[tuple[Any, ...]] = zip(*columns, strict=True) if columns else [()] * rows.num_rows
             for i, row in enumerate(inputs):
-                if not (self.strict and None in row):
-                    found.extend((offset + i, False, answer) for answer in _each(process(*row)))
+                nothing = self.strict and None in row
+                given = [(None,) * len(self.returns)] if nothing else _each(process(*row))
+                found.extend((offset + i, False, answer) for answer in given)
         if end is not None:
-            found.extend((offset, True, answer) for answer in _each(end()))
+            each = _frames if vectorized else _each
+            found.extend((offset, True, answer) for answer in each(end()))
 
     # ------------------------------------------------------------------ values
 
@@ -245,6 +248,21 @@ def _each(answered: Any) -> Iterator[Any]:
     if hasattr(answered, "columns") and hasattr(answered, "iloc"):
         return iter((answered,))
     return iter(answered)
+
+
+def _frames(answered: Any) -> Iterator[Any]:
+    """What a vectorized method gives: a table, a tuple of columns, or several of these; copied, as it may go on."""
+    import pandas as pd
+
+    if answered is None:
+        return
+    if hasattr(answered, "columns") and hasattr(answered, "iloc"):
+        yield answered.copy()
+    elif isinstance(answered, (tuple, list)) and not any(hasattr(part, "columns") for part in answered):
+        yield pd.DataFrame({i: list(column) for i, column in enumerate(answered)})
+    else:
+        for part in answered:
+            yield from _frames(part)
 
 
 def _lines(error: BaseException) -> list[str]:

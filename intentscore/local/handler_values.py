@@ -63,8 +63,9 @@ def frame(rows: pa.Table, arguments: Sequence[Sequence[str]]) -> Any:
     """The rows as a pandas table, semi-structured cells as Python values."""
     import pandas as pd
 
-    columns = {}
-    for i, (column, (_, kind, _)) in enumerate(zip(rows.columns, arguments, strict=True)):
+    columns: dict[int, Any] = {}
+    given = zip(rows.columns, arguments, strict=True) if arguments else ()
+    for i, (column, (_, kind, _)) in enumerate(given):
         if base(kind) in SEMI_STRUCTURED:
             columns[i] = pd.Series(decoded(column, kind), dtype=object)
         else:

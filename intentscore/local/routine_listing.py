@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from intentscore.local import packages, results, types
 from intentscore.local.catalog import Entry
-from intentscore.local.errors import does_not_exist
+from intentscore.local.context_functions import context_function
+from intentscore.local.errors import does_not_exist, unsupported
+from intentscore.local.names import literal, quote
 from intentscore.local.results import Result
 from intentscore.local.routines import FUNCTION, PROCEDURE, read_signature
+from intentscore.local.scanner import Scanner
 from intentscore.local.show import read_listing
 from intentscore.local.signatures import Parameter, Routine
 from intentscore.local.statements import Statement, statement
@@ -69,6 +72,43 @@ def _arguments(routine: Routine) -> str:
 
 def _named(parameters: list[Parameter]) -> str:
     return ", ".join(f"{p.name} {p.family}" for p in parameters)
+
+
+def ddl(session: Session, kind: str, text: str) -> str:
+    """GET_DDL of a procedure or function."""
+    key = read_signature(session, Scanner(text))
+    entry = session.catalog.get(kind, key)
+    if entry is None:
+        raise does_not_exist(kind.title(), key.name.partition("(")[0])
+    routine = Routine.from_json(entry.details["routine"])
+    secure, aggregate = "SECURE " if routine.secure else "", "AGGREGATE " if routine.aggregate else ""
+    arguments = ", ".join(_declared(argument) for argument in routine.arguments)
+    lines = [
+        f"CREATE OR REPLACE {secure}{aggregate}{kind} {quote(routine.name)}({arguments})",
+        f"RETURNS {routine.returns}{' NOT NULL' if routine.not_null else ''}",
+        f"LANGUAGE {routine.language}",
+    ]
+    lines += ["STRICT"] if routine.strict else []
+    lines += ["IMMUTABLE"] if routine.immutable else []
+    for name, value in routine.options.items():
+        shown = f"({','.join(map(literal, value))})" if isinstance(value, list) else literal(str(value))
+        lines.append(f"{name} = {shown}")
+    lines += [f"COMMENT={literal(entry.comment)}"] if entry.comment else []
+    lines += [f"EXECUTE AS {routine.execute_as}"] if kind == PROCEDURE else []
+    lines += [f"AS {literal(routine.body)}"] if routine.body is not None else []
+    return "\n".join(lines) + ";"
+
+
+def _declared(parameter: Parameter) -> str:
+    default = "" if parameter.default is None else f" DEFAULT {parameter.default}"
+    return f"{quote(parameter.name)} {parameter.type}{default}"
+
+
+@context_function("GET_DDL")
+def get_ddl(session: Session, kind: str, name: str, *more: bool) -> str:
+    if kind.upper() not in (PROCEDURE, FUNCTION):
+        raise unsupported(f"GET_DDL of a {kind.lower()}")
+    return ddl(session, kind.upper(), name)
 
 
 @statement("DESCRIBE PROCEDURE", "DESC PROCEDURE")

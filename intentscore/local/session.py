@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from intentscore.local.workers import Worker
 
 log = logging.getLogger(__name__)
+KEEPS_TRANSACTION = "SNOWPARK_SKIP_TXN_COMMIT_IN_DDL"
 MAX_TIMER_S = threading.TIMEOUT_MAX
 DEFAULT_PARAMETERS: dict[str, Any] = {
     "AUTOCOMMIT": True,
@@ -196,6 +197,8 @@ class Session:
                 return
             if effect is not Effect.CONTROL:
                 self.transaction.require()
+            if effect is Effect.DEFINE and self.in_transaction and self.parameters.get(KEEPS_TRANSACTION):
+                effect = Effect.WRITE
             if effect is Effect.DEFINE:
                 if self.in_transaction:
                     self.commit()

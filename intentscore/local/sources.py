@@ -9,7 +9,7 @@ import pyarrow as pa
 from sqlglot import Expr, exp
 
 from intentscore.local import information_schema, spelling
-from intentscore.local.errors import SnowflakeError, does_not_exist, unsupported
+from intentscore.local.errors import COMPILATION, SnowflakeError, does_not_exist, unsupported
 from intentscore.local.names import display
 from intentscore.local.rewrites import visible_ctes
 
@@ -57,7 +57,9 @@ def _table_functions(root: Expr, preparation: Preparation) -> Expr:
         name = call.name.upper() if isinstance(call, exp.Anonymous) else call.sql_name()
         function = TABLE_FUNCTIONS.get(name)
         if function is None:
-            raise unsupported(f"the table function {name}")
+            raise SnowflakeError(
+                f"{COMPILATION}Unknown table function {name}; the local engine has none of this name.", 2141, "42601"
+            )
         if name == "GENERATOR":
             _count_over_generated(node)
         positional, named = _arguments(call, preparation)

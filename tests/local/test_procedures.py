@@ -142,7 +142,7 @@ def test_an_exception_is_told_as_a_traceback_of_the_handler(session: Session) ->
     assert (
         "Python Interpreter Error:\nTraceback (most recent call last):\n"
         '  File "_udf_code.py", line 6, in run\n  File "_udf_code.py", line 3, in inner\n'
-        "ZeroDivisionError: division by zero\n in function FAILS with handler run"
+        "ZeroDivisionError: division by zero in function FAILS with handler run"
     ) in failure.value.message
 
 

@@ -21,6 +21,7 @@ def name_columns(root: Expr) -> Expr:
     for select in root.find_all(exp.Select):
         for projection in select.expressions:
             named = isinstance(projection, (exp.Alias, exp.Column, exp.Dot, exp.Parameter)) or projection.is_star
+            named = named and not (isinstance(projection, exp.Dot) and isinstance(projection.expression, exp.Func))
             if not named:
                 projection.replace(exp.alias_(projection.copy(), _text(projection), quoted=True))
     return root
