@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from intentscore import __version__
-from intentscore.cli import schedule
+from intentscore.cli import local, schedule
 from intentscore.cli.declare import command_of, listed, new_group
 from intentscore.cli.exits import EXIT_CODES
 from intentscore.cli.invocation import Invocation, with_shared_options
@@ -322,3 +322,4 @@ def doctor(call: Invocation) -> None:
 
 
 app.add_typer(schedule.app, name="schedule")
+app.add_typer(local.app, name="local", help="The engine that stands in for an account.")

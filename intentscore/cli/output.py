@@ -28,9 +28,10 @@ NOTHING = "-"
 def show(result: object, format: str, stream: TextIO) -> None:
     if format == "json":
         stream.write(to_json(result) + "\n")
-        return
-    console = Console(file=stream, width=_width(stream), highlight=False)
-    console.print(_rendered(_plain_items(result)))
+    else:
+        console = Console(file=stream, width=_width(stream), highlight=False)
+        console.print(_rendered(_plain_items(result)))
+    stream.flush()  # what serves on has shown its result, too
 
 
 def to_json(result: object) -> str:

@@ -16,6 +16,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
@@ -230,14 +231,14 @@ class Engine:
 @contextlib.contextmanager
 def open_engine(home: Path, announce: Callable[[str], None]) -> Iterator[Endpoint]:
     """The engine of a home folder: started in this process, or joined where another process runs it."""
-    root = _private_folder(home)
+    root = private_folder(home)
     told = False
     while True:
         with contextlib.ExitStack() as stack:
-            if _locked(stack, root / "engine.lock", fcntl.LOCK_EX):
-                yield stack.enter_context(_running(root, announce))
+            if locked(stack, root / "engine.lock", fcntl.LOCK_EX):
+                yield stack.enter_context(running(root, announce))
                 return
-            if _locked(stack, root / "guests.lock", fcntl.LOCK_SH) and (endpoint := _read_endpoint(root)):
+            if locked(stack, root / "guests.lock", fcntl.LOCK_SH) and (endpoint := read_endpoint(root)):
                 yield endpoint
                 return
         if not told:
@@ -271,10 +272,10 @@ def retry_while_running(home: Path) -> Callable[[], Iterator[int]]:
 def _is_running(home: Path) -> bool:
     with contextlib.ExitStack() as stack:
         lock = home / "engine" / "engine.lock"
-        return lock.exists() and not _locked(stack, lock, fcntl.LOCK_SH)
+        return lock.exists() and not locked(stack, lock, fcntl.LOCK_SH)
 
 
-def _private_folder(home: Path) -> Path:
+def private_folder(home: Path) -> Path:
     """The engine's folder in the home, for its owner only."""
     if not home.exists():
         home.mkdir(parents=True, mode=0o700)
@@ -285,7 +286,7 @@ def _private_folder(home: Path) -> Path:
     return root
 
 
-def _locked(stack: contextlib.ExitStack, path: Path, how: int) -> bool:
+def locked(stack: contextlib.ExitStack, path: Path, how: int) -> bool:
     """Take a lock without waiting; it is released when the stack is closed."""
     file = stack.enter_context(path.open("a"))
     try:
@@ -295,25 +296,36 @@ def _locked(stack: contextlib.ExitStack, path: Path, how: int) -> bool:
     return True
 
 
-def _read_endpoint(root: Path) -> Endpoint | None:
+def read_endpoint(root: Path) -> Endpoint | None:
     try:
         return Endpoint(**json.loads((root / "endpoint.json").read_text()))
     except (FileNotFoundError, ValueError):
         return None
 
 
+def _nothing(engine: Engine) -> AbstractContextManager[None]:
+    return contextlib.nullcontext()
+
+
 @contextlib.contextmanager
-def _running(root: Path, announce: Callable[[str], None]) -> Iterator[Endpoint]:
+def running(
+    root: Path,
+    announce: Callable[[str], None],
+    port: int = 0,
+    beside: Callable[[Engine], AbstractContextManager[None]] = _nothing,
+) -> Iterator[Endpoint]:
+    """The engine in this process, which holds its lock; `beside` is what else goes on while it is in use."""
     (root / "endpoint.json").unlink(missing_ok=True)
     engine = Engine(root)
     engine.sweep()
-    with contextlib.closing(engine), _serving(engine) as engine.port:
+    with contextlib.closing(engine), _serving(engine, port) as engine.port:
         endpoint = Endpoint(
             HOST, engine.port, engine.user, engine.password, engine.account, DATABASE, engine.warehouse, engine.role
         )
         _write_endpoint(root, endpoint)
         try:
-            yield endpoint
+            with beside(engine):
+                yield endpoint
         finally:
             (root / "endpoint.json").unlink(missing_ok=True)
             try:
@@ -323,32 +335,39 @@ def _running(root: Path, announce: Callable[[str], None]) -> Iterator[Endpoint]:
 
 
 def _write_endpoint(root: Path, endpoint: Endpoint) -> None:
-    path = root / "endpoint.json.new"
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    write_private(root / "endpoint.json", json.dumps(asdict(endpoint)))
+
+
+def write_private(path: Path, text: str) -> None:
+    """A file that its owner only can read, complete as soon as it is there."""
+    written = path.with_name(path.name + ".new")
+    written.unlink(missing_ok=True)
+    descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        json.dump(asdict(endpoint), file)
-    path.replace(root / "endpoint.json")
+        file.write(text)
+    written.replace(path)
 
 
 def _await_guests(root: Path, announce: Callable[[str], None]) -> None:
     """Stay until every process that joined has left."""
     with contextlib.ExitStack() as stack:
-        if _locked(stack, root / "guests.lock", fcntl.LOCK_EX):
+        if locked(stack, root / "guests.lock", fcntl.LOCK_EX):
             return
         announce("done; another process still uses this local engine, waiting for it to finish")
         fcntl.flock(stack.enter_context((root / "guests.lock").open("a")), fcntl.LOCK_EX)
 
 
 @contextlib.contextmanager
-def _serving(engine: Engine) -> Iterator[int]:
-    """The HTTP server on a free port of the loopback interface, in a thread."""
+def _serving(engine: Engine, port: int) -> Iterator[int]:
+    """The HTTP server on a port of the loopback interface (0: a free one), in a thread."""
     import uvicorn
 
     from intentscore.local.server import application
 
     listener = socket.socket(proto=socket.IPPROTO_TCP)  # named, or asyncio leaves Nagle's delay on
-    listener.bind((HOST, 0))
+    if port:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((HOST, port))
     config = uvicorn.Config(
         application(engine), log_config=None, log_level="warning", access_log=False, lifespan="off",
         timeout_graceful_shutdown=5,
