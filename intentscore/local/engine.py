@@ -43,6 +43,7 @@ from intentscore.local import (
     routine_listing,
     routines,
     show,
+    show_objects,
     stages,
     tables,
     tags,
@@ -79,6 +80,7 @@ HANDLERS = (
     routine_listing,
     routines,
     show,
+    show_objects,
     stages,
     tables,
     tags,
@@ -367,7 +369,11 @@ def _serving(engine: Engine, port: int) -> Iterator[int]:
     listener = socket.socket(proto=socket.IPPROTO_TCP)  # named, or asyncio leaves Nagle's delay on
     if port:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((HOST, port))
+    try:
+        listener.bind((HOST, port))
+    except OSError:
+        listener.close()
+        raise
     config = uvicorn.Config(
         application(engine), log_config=None, log_level="warning", access_log=False, lifespan="off",
         timeout_graceful_shutdown=5,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from intentscore.local import results
 from intentscore.local.catalog import OWNER, Entry
 from intentscore.local.columns import table_columns
-from intentscore.local.errors import does_not_exist
+from intentscore.local.errors import does_not_exist, invalid
 from intentscore.local.information_schema import hidden
 from intentscore.local.names import ObjectName, like_pattern
 from intentscore.local.results import Result
@@ -34,10 +34,13 @@ class Listing:
     pattern: re.Pattern[str] | None = None
     prefix: str = ""
     limit: int | None = None
+    after: str = ""
     root_only: bool = False
 
     def wants(self, name: str) -> bool:
-        return (self.pattern is None or self.pattern.fullmatch(name) is not None) and name.startswith(self.prefix)
+        if self.pattern is not None and self.pattern.fullmatch(name) is None:
+            return False
+        return name.startswith(self.prefix) and name > self.after
 
     def databases(self, session: Session) -> list[str]:
         return [self.database] if self.database else session.engine.databases()
@@ -57,15 +60,22 @@ def read_listing(session: Session, scanner: Scanner, *, roots: bool = False) -> 
         listing.pattern = like_pattern(scanner.string())
     if scanner.accept("IN"):
         _read_scope(session, scanner, listing)
+    _read_tail(scanner, listing, roots=roots)
+    return listing
+
+
+def _read_tail(scanner: Scanner, listing: Listing, *, roots: bool = False) -> None:
     if scanner.accept("STARTS", "WITH"):
         listing.prefix = scanner.string()
     listing.root_only = roots and scanner.accept("ROOT", "ONLY")
     if scanner.accept("LIMIT"):
-        listing.limit = int(scanner.value())
+        limit = scanner.value()
+        if not isinstance(limit, int) or limit < 1:
+            raise invalid(f"invalid value '{limit}' of LIMIT")
+        listing.limit = limit
         if scanner.accept("FROM"):
-            scanner.string()
+            listing.after = scanner.string()
     scanner.end()
-    return listing
 
 
 def _read_scope(session: Session, scanner: Scanner, listing: Listing) -> None:
@@ -89,7 +99,7 @@ def _read_scope(session: Session, scanner: Scanner, listing: Listing) -> None:
         raise does_not_exist("Database", listing.database)
 
 
-def _relations(session: Session, listing: Listing, source: str, column: str) -> Iterable[tuple[Any, ...]]:
+def relations(session: Session, listing: Listing, source: str, column: str) -> Iterable[tuple[Any, ...]]:
     for database in listing.databases(session):
         query = (
             f"SELECT schema_name, {column}, comment, {'estimated_size' if source == 'duckdb_tables()' else 'sql'} "
@@ -100,7 +110,7 @@ def _relations(session: Session, listing: Listing, source: str, column: str) -> 
                 yield ObjectName(database, schema, name), comment or "", detail
 
 
-def _columns(*texts: str, **others: ColumnType) -> dict[str, ColumnType]:
+def columns_of(*texts: str, **others: ColumnType) -> dict[str, ColumnType]:
     return {"created_on": TIMESTAMP_LTZ, **dict.fromkeys(texts, TEXT), **others}
 
 
@@ -108,7 +118,7 @@ def _columns(*texts: str, **others: ColumnType) -> dict[str, ColumnType]:
 def show_tables(session: Session, head: Statement) -> Result:
     listing = read_listing(session, head.scanner)
     rows = []
-    for name, comment, size in _relations(session, listing, "duckdb_tables()", "table_name"):
+    for name, comment, size in relations(session, listing, "duckdb_tables()", "table_name"):
         dynamic = "Y" if session.catalog.get("DYNAMIC TABLE", name) else "N"
         rows.append(
             [
@@ -150,7 +160,7 @@ def show_tables(session: Session, head: Statement) -> Result:
                     None,
                 ]
             )
-    columns = _columns(
+    columns = columns_of(
         "name", "database_name", "schema_name", "kind", "comment", "cluster_by", "owner", "retention_time",
         "owner_role_type", "is_dynamic", rows=NUMBER, bytes=NUMBER,
     )  # fmt: skip
@@ -162,11 +172,11 @@ def show_views(session: Session, head: Statement) -> Result:
     """`text` is the statement as its author wrote it: the Feature Store's client reads the query out of it."""
     listing = read_listing(session, head.scanner)
     rows = []
-    for name, comment, text in _relations(session, listing, "duckdb_views()", "view_name"):
+    for name, comment, text in relations(session, listing, "duckdb_views()", "view_name"):
         entry = session.catalog.get("VIEW", name)
         rows.append([entry.created_on if entry else EPOCH, name.name, "", name.database, name.schema, OWNER, comment,
                      entry.details["text"] if entry else text, "false", "false", "ROLE", "OFF"])  # fmt: skip
-    columns = _columns("name", "reserved", "database_name", "schema_name", "owner", "comment", "text", "is_secure",
+    columns = columns_of("name", "reserved", "database_name", "schema_name", "owner", "comment", "text", "is_secure",
                        "is_materialized", "owner_role_type", "change_tracking")  # fmt: skip
     return results.rows(columns, rows[: listing.limit])
 
@@ -183,9 +193,7 @@ def show_schemas(session: Session, head: Statement) -> Result:
         else:
             scanner.accept("DATABASE")
             listing.database = scanner.identifier()
-    if scanner.accept("STARTS", "WITH"):
-        listing.prefix = scanner.string()
-    scanner.end()
+    _read_tail(scanner, listing)
     if listing.database and listing.database not in session.engine.databases():
         raise does_not_exist("Database", listing.database)
     rows = [
@@ -196,9 +204,9 @@ def show_schemas(session: Session, head: Statement) -> Result:
             "ORDER BY 1", [database])
         if listing.wants(schema)
     ]  # fmt: skip
-    columns = _columns("name", "is_default", "is_current", "database_name", "owner", "comment", "options",
+    columns = columns_of("name", "is_default", "is_current", "database_name", "owner", "comment", "options",
                        "retention_time", "owner_role_type")  # fmt: skip
-    return results.rows(columns, rows)
+    return results.rows(columns, rows[: listing.limit])
 
 
 @statement("SHOW DATABASES", "SHOW TERSE DATABASES")
@@ -208,10 +216,8 @@ def show_databases(session: Session, head: Statement) -> Result:
     if scanner.accept("LIKE"):
         listing.pattern = like_pattern(scanner.string())
     scanner.accept("IN", "ACCOUNT")
-    if scanner.accept("STARTS", "WITH"):
-        listing.prefix = scanner.string()
-    scanner.end()
-    columns = _columns("name", "is_default", "is_current", "origin", "owner", "comment", "options", "retention_time",
+    _read_tail(scanner, listing)
+    columns = columns_of("name", "is_default", "is_current", "origin", "owner", "comment", "options", "retention_time",
                        "kind", "owner_role_type")  # fmt: skip
     return results.rows(
         columns,
@@ -231,7 +237,7 @@ def show_databases(session: Session, head: Statement) -> Result:
             ]
             for name in session.engine.databases()
             if listing.wants(name)
-        ],
+        ][: listing.limit],
     )
 
 
@@ -249,7 +255,7 @@ def show_warehouses(session: Session, head: Statement) -> Result:
 def show_roles(session: Session, head: Statement) -> Result:
     pattern = like_pattern(head.scanner.string()) if head.scanner.accept("LIKE") else None
     head.scanner.end()
-    columns = _columns("name", "is_default", "is_current", "owner", "comment")
+    columns = columns_of("name", "is_default", "is_current", "owner", "comment")
     row = [EPOCH, session.role, "Y", "Y", "", ""]
     return results.rows(columns, [row] if pattern is None or pattern.fullmatch(session.role) else [])
 
@@ -258,7 +264,7 @@ def show_roles(session: Session, head: Statement) -> Result:
 def show_nothing(session: Session, head: Statement) -> Result:
     """Kinds of object the engine cannot create, so that there is none to list."""
     read_listing(session, head.scanner)
-    return results.rows(_columns("name", "database_name", "schema_name", "owner", "comment"), [])
+    return results.rows(columns_of("name", "database_name", "schema_name", "owner", "comment"), [])
 
 
 # ---------------------------------------------------------------------------- describe

@@ -239,7 +239,7 @@ def list_tasks(call: Call) -> Any:
         for own, task in schema.items()
         if (pattern is None or pattern.fullmatch(own))
         and own.startswith(call.query.get("startsWith", ""))
-        and own >= call.query.get("fromName", "")
+        and own > call.query.get("fromName", "")
         and (task.is_root or not call.flag("rootOnly"))
     ]
     return [to_json(schema, task) for task in found[:limit]]
