@@ -322,4 +322,4 @@ def doctor(call: Invocation) -> None:
 
 
 app.add_typer(schedule.app, name="schedule")
-app.add_typer(local.app, name="local", help="The engine that stands in for an account.")
+app.add_typer(local.app, name="local")

@@ -6,18 +6,26 @@ from typing import Annotated
 
 import typer
 
-from intentscore.cli.declare import command_of, new_group
+from intentscore.cli.declare import command_of, new_group, own_command
 from intentscore.cli.invocation import Invocation
 
 app = new_group()
 command = command_of(app)
 
 
-@command(
-    "intentscore local serve",
-    "intentscore local serve --port 8765",
-    'snow sql -x --account local --host 127.0.0.1 --port 8765 --protocol http --user local -q "select 1"',
-)
+@own_command(app, "intentscore local serve", "intentscore local status")
+def local(call: Invocation) -> None:
+    """The engine that stands in for an account: keep it running, stop it, look at it, empty it.
+
+    Without a command it shows the status.
+    """
+    if call.subcommand is None:
+        from intentscore.local import hosting
+
+        call.show(hosting.status(call.settings.home))
+
+
+@command("intentscore local serve", "intentscore local serve --port 8765")
 def serve(
     call: Invocation,
     port: Annotated[

@@ -61,7 +61,7 @@ def parameters(served: dict[str, Any]) -> dict[str, Any]:
 def test_any_client_connects_with_what_is_printed(parameters: dict[str, Any]) -> None:
     with snowflake.connector.connect(**parameters) as connection:
         with pytest.warns(UserWarning, match="SQLAlchemy"):
-            frame = pd.read_sql("SELECT 1 AS a, 'x' AS b", connection)
+            frame = pd.read_sql("SELECT 1 AS a, 'x' AS b", connection)  # type: ignore[call-overload]
         assert frame.to_dict("records") == [{"A": 1, "B": "x"}]
 
 
@@ -89,7 +89,7 @@ def test_what_is_in_use_is_neither_served_again_nor_emptied(served: dict[str, An
 
 def test_the_schedule_runs_while_it_serves(served: dict[str, Any], parameters: dict[str, Any]) -> None:
     with snowflake.connector.connect(**parameters) as connection:
-        cursor = connection.cursor()
+        cursor: Any = connection.cursor()
         cursor.execute("CREATE TABLE source AS SELECT 1 AS n")
         cursor.execute("CREATE TASK soon SCHEDULE = '10 SECONDS' AS INSERT INTO source VALUES (2)")
         cursor.execute("ALTER TASK soon RESUME")
@@ -133,7 +133,8 @@ def test_reset_deletes_everything_when_told_so(tmp_path: Path) -> None:
         open_engine(tmp_path, lambda _: None) as endpoint,
         snowflake.connector.connect(**endpoint.connection_parameters()) as connection,
     ):
-        assert connection.cursor().execute("SHOW TABLES").fetchall() == []
+        cursor: Any = connection.cursor().execute("SHOW TABLES")
+        assert cursor.fetchall() == []
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
