@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from intentscore.local.names import ObjectName, literal, quote
+from intentscore.local.names import ObjectName, literal, quote, split
 
 if TYPE_CHECKING:
     from intentscore.local.transactions import Connection
@@ -169,13 +169,13 @@ class Catalog:
         return dict(found)
 
     def rename_table(self, old: ObjectName, new: ObjectName) -> None:
-        for table, column in (
-            ("COLUMN_TYPES", "TABLE_NAME"), ("TAG_REFERENCES", "OBJECT_NAME"), ("LOADED_FILES", "TABLE_NAME"),
-        ):  # fmt: skip
+        for table in ("COLUMN_TYPES", "LOADED_FILES"):
             self._run(
-                f"UPDATE {quote(old.database)}._ENGINE.{table} SET {column} = ? WHERE SCHEMA_NAME = ? AND {column} = ?",
+                f"UPDATE {quote(old.database)}._ENGINE.{table} SET TABLE_NAME = ? "
+                "WHERE SCHEMA_NAME = ? AND TABLE_NAME = ?",
                 [new.name, old.schema, old.name],
             )
+        self.move_tags(old, new, "TABLE")
 
     # ------------------------------------------------------------------ files that were loaded
 
@@ -207,8 +207,8 @@ class Catalog:
         """Attach a tag to an object; None takes it off."""
         table = f"{quote(name.database)}._ENGINE.TAG_REFERENCES"
         self._run(
-            f"DELETE FROM {table} WHERE SCHEMA_NAME = ? AND OBJECT_NAME = ? AND TAG = ?",
-            [name.schema, name.name, str(tag)],
+            f"DELETE FROM {table} WHERE SCHEMA_NAME = ? AND OBJECT_NAME = ? AND DOMAIN = ? AND TAG = ?",
+            [name.schema, name.name, domain, str(tag)],
         )
         if value is not None:
             self._run(
@@ -216,10 +216,18 @@ class Catalog:
                 [name.schema, name.name, domain, str(tag), value],
             )
 
-    def clear_tags(self, name: ObjectName) -> None:
+    def move_tags(self, old: ObjectName, new: ObjectName, domain: str) -> None:
+        """The tags of an object that got another name."""
+        moved = [r for r in self.tag_references(old.database) if r[:2] == (old, domain)]
+        self.clear_tags(old, domain)
+        for _, _, tag, value in moved:
+            self.set_tag(new, domain, ObjectName(*split(tag)), value)
+
+    def clear_tags(self, name: ObjectName, domain: str) -> None:
+        table = f"{quote(name.database)}._ENGINE.TAG_REFERENCES"
         self._run(
-            f"DELETE FROM {quote(name.database)}._ENGINE.TAG_REFERENCES WHERE SCHEMA_NAME = ? AND OBJECT_NAME = ?",
-            [name.schema, name.name],
+            f"DELETE FROM {table} WHERE SCHEMA_NAME = ? AND OBJECT_NAME = ? AND DOMAIN = ?",
+            [name.schema, name.name, domain],
         )
 
     def tag_references(self, database: str) -> list[tuple[ObjectName, str, str, str]]:

@@ -139,6 +139,7 @@ def alter_model(session: Session, head: Statement) -> Result:
         if session.catalog.get(MODEL, target):
             raise already_exists(str(target))
         session.catalog.remove(MODEL, name)
+        session.catalog.move_tags(name, target, MODEL)
         entry.name = target
     elif scanner.accept("ADD", "VERSION"):
         _add_version(session, entry, scanner.identifier(), scanner)
@@ -149,7 +150,7 @@ def alter_model(session: Session, head: Statement) -> Result:
     elif scanner.accept("SET", "TAG"):
         set_tags(session, name, MODEL, scanner)
     elif scanner.accept("UNSET", "TAG"):
-        unset_tags(session, name, scanner)
+        unset_tags(session, name, MODEL, scanner)
     elif scanner.accept("SET"):
         for key, value in scanner.options({"COMMENT": str, "DEFAULT_VERSION": str}).items():
             if key == "COMMENT":
@@ -222,7 +223,7 @@ def drop_model(session: Session, head: Statement) -> Result:
 def _drop(session: Session, name: ObjectName) -> None:
     entry = session.catalog.get(MODEL, name)
     session.catalog.remove(MODEL, name)
-    session.catalog.clear_tags(name)
+    session.catalog.clear_tags(name, MODEL)
     if entry is not None:
         folders = session.engine.storage.folders_of(MODEL, entry.details)
         session.transaction.after_commit(lambda: session.engine.storage.remove(folders))

@@ -245,9 +245,10 @@ def show_databases(session: Session, head: Statement) -> Result:
 def show_warehouses(session: Session, head: Statement) -> Result:
     pattern = like_pattern(head.scanner.string()) if head.scanner.accept("LIKE") else None
     head.scanner.end()
-    columns = dict.fromkeys(("name", "state", "type", "size", "is_default", "is_current", "owner", "comment"), TEXT)
+    texts = ("name", "state", "type", "size", "is_default", "is_current", "owner", "comment")
+    columns = {**dict.fromkeys(texts, TEXT), **dict.fromkeys(("created_on", "resumed_on", "updated_on"), TIMESTAMP_LTZ)}
     name = session.engine.warehouse
-    row = [name, "STARTED", "STANDARD", "X-Small", "Y", "Y", OWNER, "the local engine"]
+    row = [name, "STARTED", "STANDARD", "X-Small", "Y", "Y", OWNER, "the local engine", EPOCH, EPOCH, EPOCH]
     return results.rows(columns, [row] if pattern is None or pattern.fullmatch(name) else [])
 
 

@@ -142,6 +142,7 @@ class Preparation(contextlib.ExitStack):
         self.shape: list[Field] | None = None
         """What is known of the columns of the query last rewritten; None: only what DuckDB says."""
         self._tables: dict[str, list[Field] | None] = {}
+        self.holds_rows = False
 
     def rewrite(self, root: Expr) -> Expr:
         root = rewrites.name_columns(root)
@@ -163,6 +164,7 @@ class Preparation(contextlib.ExitStack):
         return generate(self.rewrite(root))
 
     def register(self, table: pa.Table) -> str:
+        self.holds_rows = True
         return self.enter_context(self.session.registered(table))
 
     def function(self, run: Callable[..., pa.Array], takes: list[str], gives: str, *, volatile: bool = False) -> str:

@@ -121,7 +121,7 @@ def drop_relation(session: Session, name: ObjectName) -> None:
     if kind := session.relation_kind(name):
         session.fetch(f"DROP {kind} {name.duckdb}")
         session.catalog.forget_columns(name)
-        session.catalog.clear_tags(name)
+        session.catalog.clear_tags(name, "TABLE")
         session.catalog.forget_loaded_files(name)
         for described in ("VIEW", "DYNAMIC TABLE"):
             session.catalog.remove(described, name)

@@ -136,9 +136,9 @@ def set_tags(session: Session, name: ObjectName, domain: str, scanner: Scanner) 
         session.catalog.set_tag(name, domain, tag, value)
 
 
-def unset_tags(session: Session, name: ObjectName, scanner: Scanner) -> None:
+def unset_tags(session: Session, name: ObjectName, domain: str, scanner: Scanner) -> None:
     while True:
-        session.catalog.set_tag(name, "", _tag(session, scanner.name()).name, None)
+        session.catalog.set_tag(name, domain, _tag(session, scanner.name()).name, None)
         if not scanner.accept(","):
             return
 
@@ -146,7 +146,13 @@ def unset_tags(session: Session, name: ObjectName, scanner: Scanner) -> None:
 @table_function("TAG_REFERENCES")
 def tag_references(session: Session, object_name: str, domain: str) -> pa.Table:
     wanted = session.resolve(split(object_name))
-    return _reference_table(r for r in session.catalog.tag_references(wanted.database) if r[0] == wanted)
+    references = session.catalog.tag_references(wanted.database)
+    return _reference_table(r for r in references if r[:2] == (wanted, _domain(domain)))
+
+
+def _domain(given: str) -> str:
+    """The kind under which tags are kept: a view counts as a table, and MODULE is a model."""
+    return {"MODULE": "MODEL", "VIEW": "TABLE", "DYNAMIC TABLE": "TABLE"}.get(given.upper(), given.upper())
 
 
 @table_function("TAG_REFERENCES_INTERNAL")
@@ -185,7 +191,7 @@ def entity_detail(session: Session, kind: str, name: str, sections: str | None =
     if kind.upper() == "TAG":
         listed = [_detail(r) for r in references if r[2] == str(wanted)]
         return json.dumps({"referencedEntities": {"tagReferenceList": listed}})
-    listed = [_detail(r) for r in references if r[0] == wanted]
+    listed = [_detail(r) for r in references if r[:2] == (wanted, _domain(kind))]
     return json.dumps({"tagReferencesInfo": {"tagReferenceList": listed}})
 
 

@@ -253,7 +253,7 @@ def create(call: Call) -> Any:
     made = tasks.create(call.session, task, or_replace=mode == "orReplace", quietly=mode == "ifNotExists")
     if not made:
         return done(f"{task.name.name} already exists, statement succeeded.")
-    call.session.catalog.clear_tags(task.name)
+    call.session.catalog.clear_tags(task.name, tasks.TASK)
     return done(f"Task {task.name.name} successfully created.")
 
 
@@ -342,7 +342,7 @@ def set_tags(call: Call) -> Any:
 
 def unset_tags(call: Call) -> Any:
     tasks.find(call.session, call.name)
-    tags.unset_tags(call.session, call.name, Scanner(", ".join(_tag(call, tag) for tag in _listed(call))))
+    tags.unset_tags(call.session, call.name, tasks.TASK, Scanner(", ".join(_tag(call, tag) for tag in _listed(call))))
     return done("Statement executed successfully.")
 
 

@@ -101,7 +101,7 @@ def create_task(session: Session, head: Statement) -> Result:
     task, tagged = _read_task(session, head.scanner, name)
     if not tasks.create(session, task, or_replace=head.or_replace, quietly=quietly):
         return results.done(f"{name.name} already exists, statement succeeded.")
-    session.catalog.clear_tags(name)
+    session.catalog.clear_tags(name, tasks.TASK)
     for tag, value in tagged:
         session.catalog.set_tag(name, tasks.TASK, tag, value)
     return results.done(f"Task {name.name} successfully created.")
@@ -156,7 +156,7 @@ def alter_task(session: Session, head: Statement) -> Result:
     elif scanner.accept("SET", "TAG"):
         set_tags(session, name, tasks.TASK, scanner)
     elif scanner.accept("UNSET", "TAG"):
-        unset_tags(session, name, scanner)
+        unset_tags(session, name, tasks.TASK, scanner)
     else:
         _change(session, scanner, name)
     return results.done()

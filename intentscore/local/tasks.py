@@ -283,7 +283,7 @@ def drop(session: Session, name: ObjectName) -> None:
         finalizer.finalizes = None
         save(session, finalizer)
     session.catalog.remove(TASK, name)
-    session.catalog.clear_tags(name)
+    session.catalog.clear_tags(name, TASK)
 
 
 def resume(session: Session, name: ObjectName) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from intentscore.local import results, sql, types
+from intentscore.local import computed_views, results, sql, types
 from intentscore.local.catalog import OWNER
 from intentscore.local.columns import NOT_NULL
 from intentscore.local.errors import already_exists, does_not_exist, invalid
@@ -117,15 +117,22 @@ def create_view(session: Session, head: Statement) -> Result:
     quietly = head.if_not_exists()
     name = session.existing_schema(session.resolve(head.scanner.name()))
     definition = read_definition(session, head.scanner)
-    with sql.Preparation(session) as preparation:
-        query = preparation.to_duckdb(sql.parse(definition.query, head.scanner.bindings))
+    with sql.Preparation(session, describe_only=True) as preparation:
+        parsed = sql.parse(definition.query, head.scanner.bindings)
+        query = preparation.to_duckdb(parsed.copy())
         known = _known_columns(session, preparation, query, definition)
+        columns = list(known)
+        is_computed = computed_views.is_computed(parsed, preparation)
+        details = computed_views.details(session, definition.query, columns) if is_computed else {}
+        if is_computed:
+            query = computed_views.placeholder(session, query, columns)
         named = f" ({', '.join(quote(column) for column in known)})"
         if head.temporary:
             if name in session.temporary_tables and not head.or_replace:
                 if quietly:
                     return results.done(f"{name.name} already exists, statement succeeded.")
                 raise already_exists(str(name))
+            session.catalog.put(session.catalog.new(VIEW, name, text=head.scanner.text, **details), temporary=True)
             session.fetch(f"CREATE OR REPLACE TEMP VIEW {quote('.'.join(name))}{named} AS {query}")
             session.temporary_tables[name] = ".".join(name)
             session.catalog.declare_columns(name, _declared(known), temporary=True)
@@ -135,7 +142,7 @@ def create_view(session: Session, head: Statement) -> Result:
         session.fetch(f"CREATE VIEW {name.duckdb}{named} AS {query}")
     session.catalog.declare_columns(name, _declared(known))
     _comment(session, VIEW, name, definition)
-    session.catalog.put(session.catalog.new(VIEW, name, text=head.scanner.text))
+    session.catalog.put(session.catalog.new(VIEW, name, text=head.scanner.text, **details))
     for tag, value in definition.tags:
         session.catalog.set_tag(name, "TABLE", tag, value)  # a view counts as a table here
     return results.done(f"View {name.name} successfully created.")
@@ -183,7 +190,7 @@ def _alter(session: Session, scanner: Scanner, name: ObjectName, kind: str) -> N
     if scanner.accept("SET", "TAG"):
         set_tags(session, name, "TABLE", scanner)
     elif scanner.accept("UNSET", "TAG"):
-        unset_tags(session, name, scanner)
+        unset_tags(session, name, "TABLE", scanner)
     elif scanner.accept("SET", "COMMENT", "="):
         session.fetch(f"COMMENT ON {duckdb_kind} {name.duckdb} IS {literal(scanner.string())}")
     elif scanner.accept("MODIFY") or scanner.accept("ALTER"):
@@ -200,6 +207,7 @@ def _drop(session: Session, head: Statement, kind: str) -> Result:
     head.scanner.end()
     if kind == VIEW and name in session.temporary_tables:
         drop_temporary(session, name)
+        session.catalog.remove(VIEW, name)
     elif session.relation_kind(name) == "VIEW" if kind == VIEW else session.catalog.get(DYNAMIC, name):
         drop_relation(session, name)
     elif quietly:

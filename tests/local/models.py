@@ -1,13 +1,12 @@
-"""Small models, logged once for all tests of a module."""
-
-from __future__ import annotations
+# mypy: disable-error-code="misc, untyped-decorator"
+"""Small models, logged once for all tests of a module (annotations are read by the registry: they stay evaluated)."""
 
 from typing import Any
 
 import lightgbm
 import numpy as np
 import pandas as pd
-from snowflake.ml.model import ModelVersion
+from snowflake.ml.model import ModelVersion, custom_model, model_signature
 from snowflake.ml.registry import Registry
 from snowflake.snowpark import Session
 
@@ -38,3 +37,34 @@ def log(session: Session, model: Any, name: str, version: str = "V1", **others: 
         "options": {"relax_version": False},
     }  # fmt: skip
     return Registry(session).log_model(model, model_name=name, version_name=version, **(given | others))
+
+
+class Shapes(custom_model.CustomModel):
+    """Answers of several types; what it is given is nullable."""
+
+    @custom_model.inference_api
+    def predict(self, x: pd.DataFrame, *, factor: float = 2.0) -> pd.DataFrame:
+        answers = pd.DataFrame({"whole": (x["N"] * factor).round()})
+        answers["text"] = "n" + x["N"].astype(str)
+        answers["list"] = [[float(n), factor] for n in x["N"].fillna(0)]
+        answers["flag"] = x["N"].fillna(0) > 1
+        return answers
+
+
+class Totals(custom_model.CustomModel):
+    @custom_model.partitioned_api
+    def predict(self, x: pd.DataFrame) -> pd.DataFrame:
+        return pd.DataFrame({"TOTAL": [x["N"].sum()], "ROWS_SEEN": [len(x)]})
+
+
+def shapes_signature() -> model_signature.ModelSignature:
+    kind = model_signature.DataType
+    feature = model_signature.FeatureSpec
+    return model_signature.ModelSignature(
+        inputs=[feature("N", kind.INT64)],
+        outputs=[
+            feature("whole", kind.INT64), feature("text", kind.STRING), feature("list", kind.DOUBLE, shape=(2,)),
+            feature("flag", kind.BOOL),
+        ],
+        params=[model_signature.ParamSpec("factor", kind.DOUBLE, default_value=2.0)],
+    )  # fmt: skip
