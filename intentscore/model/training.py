@@ -18,6 +18,7 @@ from intentscore.errors import ConfigurationError, DataError
 from intentscore.model.boosting import CrossValidated, learn
 from intentscore.model.config import TrainConfig
 from intentscore.model.fingerprint import DataSummary, summarise
+from intentscore.model.learners import constant_rate, logistic_regression
 from intentscore.model.metrics import Curves, Decile, Metrics, curves, deciles, evaluate
 from intentscore.model.split import TimeSplit, split_by_time
 
@@ -36,9 +37,9 @@ class CrossValidation:
 
 @dataclass(frozen=True)
 class Baseline:
-    """What the same sessions would have been scored without the model."""
+    """What the same sessions would have been scored without the model; `cv` None where it was not measured."""
 
-    cv: Metrics
+    cv: Metrics | None
     holdout: Metrics
 
 
@@ -54,7 +55,7 @@ class Importance:
 @dataclass(frozen=True)
 class TrainedModel:
     """`features` are the booster's inputs, in order; `deciles` are of the held-out months; `curves` has the
-    keys 'holdout' and 'cv', `baselines` the key 'constant_rate'.
+    keys 'holdout' and 'cv', `baselines` 'constant_rate', 'logistic_regression' and, if one was given, 'champion'.
     """
 
     booster: lgb.Booster
@@ -93,13 +94,20 @@ class TrainedModel:
         }
 
 
-def fit(matrix: pd.DataFrame, label: NDArray[np.bool_], dates: pd.Series[Any], config: TrainConfig) -> TrainedModel:
+def fit(
+    matrix: pd.DataFrame,
+    label: NDArray[np.bool_],
+    dates: pd.Series[Any],
+    config: TrainConfig,
+    champion: lgb.Booster | None = None,
+) -> TrainedModel:
     """Train on all but the last `config.holdout_months`, and measure on those.
 
     `matrix`: float64 (n, f), columns named after the features, NaN = missing, categorical ones holding
     codes 0, 1, 2, …; `label`: bool (n,), bought or not; `dates`: dates or timestamps (n,). The rows come in
     an order that is always the same, by (SESSION_DATE, UID): it decides the folds and so the model. The
     number of rounds comes from cross-validation within the training months, the booster from all of them.
+    `champion` is measured beside it on the held-out months, of which it must not have learned.
 
     Raises DataError (too few months or buyers; a value no booster takes), ConfigurationError (`exclude` or
     `categorical` name a feature there is not, or leave none), ValueError (lengths differ; outcomes not bool;
@@ -121,7 +129,7 @@ def fit(matrix: pd.DataFrame, label: NDArray[np.bool_], dates: pd.Series[Any], c
         data=summarise(inputs, bought, dates),
         cv=_cross_validation(past_bought, validated),
         holdout=evaluate(unseen_bought, unseen_scores),
-        baselines={"constant_rate": _constant_rate(past_bought, unseen_bought)},
+        baselines=_baselines(matrix, bought, split, categorical, champion),
         importances=_importances(booster),
         deciles=deciles(unseen_bought, unseen_scores),
         curves={"holdout": curves(unseen_bought, unseen_scores), "cv": curves(past_bought, validated.scores)},
@@ -181,10 +189,27 @@ def _over_folds(statistic: Callable[[list[float]], float], values: list[float | 
     return statistic(defined) if len(defined) == len(values) else None
 
 
-def _constant_rate(past: NDArray[np.bool_], unseen: NDArray[np.bool_]) -> Baseline:
-    """Every session gets the share of buyers in the training months."""
-    rate = float(past.mean())
-    return Baseline(evaluate(past, np.full(len(past), rate)), evaluate(unseen, np.full(len(unseen), rate)))
+def _baselines(
+    matrix: pd.DataFrame,
+    bought: NDArray[np.bool_],
+    split: TimeSplit,
+    categorical: tuple[str, ...],
+    champion: lgb.Booster | None,
+) -> dict[str, Baseline]:
+    past, unseen = matrix[split.train], matrix[split.holdout]
+    past_bought, outcomes = bought[split.train], bought[split.holdout]
+    rate = constant_rate(past, past_bought, past)
+    line = logistic_regression(categorical)(past, past_bought, unseen)
+    found = {
+        "constant_rate": Baseline(
+            evaluate(past_bought, rate), evaluate(outcomes, constant_rate(past, past_bought, unseen))
+        ),
+        "logistic_regression": Baseline(None, evaluate(outcomes, line)),
+    }
+    if champion is not None:
+        scores = np.asarray(champion.predict(unseen[champion.feature_name()].to_numpy()), dtype=np.float64)
+        found["champion"] = Baseline(None, evaluate(outcomes, scores))
+    return found
 
 
 def _importances(booster: lgb.Booster) -> tuple[Importance, ...]:

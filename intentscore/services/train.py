@@ -6,13 +6,15 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from intentscore.errors import ConfigurationError, DataError, NothingToDoError
+from intentscore.errors import ConfigurationError, DataError, IntentscoreError, NothingToDoError
 from intentscore.features.definitions import FEATURES, feature_hash, feature_names, features_using
 from intentscore.features.store import refresh_statement, require_view, training_set, view_name
 from intentscore.services.runs import recorded
+from intentscore.services.versions import CHAMPION, registered_versions
 from intentscore.settings import Settings
 
 if TYPE_CHECKING:
+    import lightgbm as lgb
     import pandas as pd
     from snowflake.snowpark import Session
 
@@ -25,13 +27,17 @@ IMPORTANCES_SHOWN = 10
 
 @dataclass(frozen=True)
 class Measured:
-    """One measure on the held-out months, over the folds of cross-validation, and without a model."""
+    """One measure on the held-out months, over the folds of cross-validation, and of what the model has to beat:
+    those three on the held-out months, the champion where it has not learned from them.
+    """
 
     measure: str
     holdout: float | None
     cv_mean: float | None
     cv_std: float | None
     constant_rate: float | None
+    logistic_regression: float | None
+    champion: float | None
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,7 @@ def train(
             frame["REVENUE"].to_numpy(dtype=bool),
             frame["SESSION_DATE"],
             resolved,
+            _champion(session, settings, frame, resolved),
         )
         folder = write_run(settings.home / "runs", run.run_id, trained, _listed_features(settings))
         return _result(run.run_id, str(folder.path), trained)
@@ -162,7 +169,27 @@ def _result(run_id: str, path: str, trained: TrainedModel) -> TrainResult:
 
 
 def _metrics(trained: TrainedModel) -> tuple[Measured, ...]:
-    holdout = trained.holdout.as_dict()
-    constant = trained.baselines["constant_rate"].holdout.as_dict()
-    mean, std = trained.cv.mean, trained.cv.std
-    return tuple(Measured(name, holdout[name], mean[name], std[name], constant[name]) for name in mean)
+    holdout, mean, std = trained.holdout.as_dict(), trained.cv.mean, trained.cv.std
+    beside = {name: baseline.holdout.as_dict() for name, baseline in trained.baselines.items()}
+    constant, line, champion = (beside.get(name, {}) for name in ("constant_rate", "logistic_regression", "champion"))
+    return tuple(
+        Measured(name, holdout[name], mean[name], std[name], constant[name], line[name], champion.get(name))
+        for name in mean
+    )
+
+
+def _champion(session: Session, settings: Settings, frame: pd.DataFrame, config: TrainConfig) -> lgb.Booster | None:
+    """The champion's booster, if its run is at hand, of today's features, and older than the held-out months."""
+    from intentscore.model.run import find_run
+    from intentscore.model.split import split_by_time
+
+    known = registered_versions(session, settings)
+    champion = next((version for version in known if CHAMPION in version.aliases), None)
+    if champion is None or champion.learned_until is None or champion.feature_hash != feature_hash():
+        return None
+    if champion.learned_until >= split_by_time(frame["SESSION_DATE"], config.holdout_months).holdout_period.first:
+        return None
+    try:
+        return find_run(settings.home / "runs", str(champion.metrics.get("run_id"))).booster()
+    except IntentscoreError:
+        return None

@@ -91,6 +91,7 @@ def test_the_model_beats_the_constant_rate_on_sessions_it_has_not_seen(trained: 
     baseline = trained.baselines["constant_rate"]
     assert baseline.holdout.roc_auc == 0.5
     for model, constant in ((trained.holdout, baseline.holdout), (trained.cv.pooled, baseline.cv)):
+        assert constant is not None
         assert model.log_loss < constant.log_loss - 0.03
         assert model.brier < constant.brier - 0.01
 

@@ -34,6 +34,21 @@ def test_the_same_sessions_and_configuration_give_the_same_model(trained: Traine
     assert first.read_bytes() == second.read_bytes()
 
 
+def test_the_baselines_stand_beside_the_model_in_result_and_run_folder(trained: Trained) -> None:
+    work = trained.workspace
+    again = train(work.session, work.settings, QUICK)
+    loss = {row.measure: row for row in again.metrics}["log_loss"]
+    assert loss.champion == loss.holdout
+    assert loss.holdout is not None
+    assert loss.constant_rate is not None
+    assert loss.logistic_regression is not None
+    assert loss.holdout < loss.constant_rate
+    assert {row.champion for row in trained.trained.metrics} == {None}
+    kept = read_run(Path(again.path)).metrics["baselines"]
+    assert set(kept) == {"constant_rate", "logistic_regression", "champion"}
+    assert kept["logistic_regression"]["holdout"]["log_loss"] == loss.logistic_regression
+
+
 def test_the_run_folder_says_what_it_was_made_from(trained: Trained) -> None:
     folder = read_run(Path(trained.trained.path))
     assert folder.features["hash"] == feature_hash()
