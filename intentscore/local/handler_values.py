@@ -19,6 +19,10 @@ _ARROW = {
 }  # fmt: skip
 
 
+_FITTING = {"NUMBER": int, "FLOAT": float, "VARCHAR": str, "BOOLEAN": bool}
+"""The Python type whose values need no conversion."""
+
+
 class BadValueError(Exception):
     """A value that the declared type cannot hold."""
 
@@ -82,7 +86,10 @@ def encoded(found: Sequence[Any], kind: str, stored: str) -> pa.Array:
     """Python values as the Arrow column of a declared type."""
     convert = _CONVERTERS.get(base(kind), _as_is)
     target = arrow_type(stored)
-    converted = [None if _is_missing(v, kind) else convert(v, kind) for v in found]
+    fitting = _FITTING.get(base(kind)) if not pa.types.is_decimal(target) else None
+    converted = [
+        v if type(v) is fitting and v == v else None if _is_missing(v, kind) else convert(v, kind) for v in found
+    ]
     try:
         return pa.array(converted, target)
     except (pa.ArrowException, OverflowError, TypeError) as error:
