@@ -161,11 +161,9 @@ def deployed_lines(session: Session, name: str) -> list[str]:
 
 
 def _deploy_graph(session: Session, plan: GraphPlan) -> None:
-    from snowflake.core import CreateMode
-
     operation = _operation(session)
     operation.drop(plan.name, drop_finalizer=True)
-    operation.deploy(_as_dag(plan), mode=CreateMode.or_replace)
+    operation.deploy(_as_dag(plan))
 
 
 def _as_dag(plan: GraphPlan) -> DAG:
