@@ -104,6 +104,16 @@ class Session:
             schema = "PUBLIC"
         self.database, self.schema = target, schema
 
+    @contextlib.contextmanager
+    def standing_in(self, database: str | None, schema: str | None) -> Iterator[None]:
+        """Look names up in another schema for as long as the block lasts."""
+        before = self.database, self.schema
+        self.database, self.schema = database, schema
+        try:
+            yield
+        finally:
+            self.database, self.schema = before
+
     def schema_exists(self, database: str, schema: str) -> bool:
         if schema == "INFORMATION_SCHEMA":
             return True

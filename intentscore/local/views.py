@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from intentscore.local import computed_views, results, sql, types
+from intentscore.local import computed_views, refreshes, results, sql, types
 from intentscore.local.catalog import OWNER
 from intentscore.local.columns import NOT_NULL
 from intentscore.local.errors import already_exists, does_not_exist, invalid
@@ -41,6 +41,9 @@ OPTIONS: dict[str, type] = dict.fromkeys(
     ),
     str,
 )
+
+
+ALTERABLE = ("TARGET_LAG", "WAREHOUSE", "COMMENT", "INITIALIZATION_WAREHOUSE")
 
 
 @dataclass
@@ -233,6 +236,7 @@ def create_dynamic_table(session: Session, head: Statement) -> Result:
         DYNAMIC, name, definition.options.get("COMMENT", ""), text=head.scanner.text, query=definition.query,
         columns=[column for column, _ in definition.columns], target_lag=definition.options["TARGET_LAG"],
         warehouse=definition.options.get("WAREHOUSE", session.warehouse), state="ACTIVE",
+        initialization_warehouse=definition.options.get("INITIALIZATION_WAREHOUSE"),
         refresh_mode=_refresh_mode(definition), cluster_by=definition.cluster_by,
         context=[session.database, session.schema], refreshed=None,
     )  # fmt: skip
@@ -268,8 +272,9 @@ def _refresh_mode(definition: Definition) -> str:
 
 
 def _fill(session: Session, entry: Any, *, limit: int | None = None) -> None:
-    """Compute the table anew from its query."""
-    with sql.Preparation(session) as preparation:
+    """Compute the table anew from its query, whose names are looked up where the table was created."""
+    started = datetime.now(UTC)
+    with session.standing_in(*entry.details["context"]), sql.Preparation(session) as preparation:
         query = preparation.to_duckdb(sql.parse(entry.details["query"]))
         if limit is not None:
             query = f"SELECT * FROM ({query}) LIMIT {limit}"
@@ -283,6 +288,7 @@ def _fill(session: Session, entry: Any, *, limit: int | None = None) -> None:
             session.fetch(f"INSERT INTO {entry.name.duckdb} {source}")
     if limit is None:
         entry.details["refreshed"] = datetime.now(UTC).isoformat()
+        refreshes.note(session, entry, started)
 
 
 def _dynamic_table(session: Session, scanner: Scanner, *, quietly: bool) -> Any:
@@ -305,10 +311,15 @@ def alter_dynamic_table(session: Session, head: Statement) -> Result:
         entry.details["state"] = "SUSPENDED"
     elif scanner.accept("RESUME"):
         entry.details["state"] = "ACTIVE"
-    elif scanner.peek() == "SET" and scanner.peek(1) in ("TARGET_LAG", "WAREHOUSE"):
+    elif scanner.peek() == "SET" and scanner.peek(1) in ALTERABLE:
         scanner.word()
-        options = scanner.options({"TARGET_LAG": str, "WAREHOUSE": str})
+        options = scanner.options(dict.fromkeys(ALTERABLE, str))
+        if (comment := options.pop("COMMENT", None)) is not None:
+            entry.comment = str(comment)
+            session.fetch(f"COMMENT ON TABLE {entry.name.duckdb} IS {literal(entry.comment)}")
         entry.details |= {key.lower(): value for key, value in options.items()}
+    elif scanner.accept("UNSET", "INITIALIZATION_WAREHOUSE"):
+        entry.details["initialization_warehouse"] = None
     else:
         _alter(session, scanner, entry.name, DYNAMIC)
     scanner.end()
@@ -359,7 +370,7 @@ def show_dynamic_tables(session: Session, head: Statement) -> Result:
                 d["refresh_mode"],
                 None,
                 d["warehouse"],
-                None,
+                d.get("initialization_warehouse"),
                 entry.comment,
                 d["text"],
                 "OFF",

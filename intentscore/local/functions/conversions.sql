@@ -44,3 +44,9 @@ CREATE OR REPLACE MACRO sf_try_boolean(v BOOLEAN) AS v,
                         WHEN lower(v) IN ('false', 'f', 'no', 'n', 'off', '0') THEN false END;
 
 CREATE OR REPLACE MACRO sf_uuid_string() AS CAST(uuid() AS VARCHAR);
+
+-- The sides of a MATCH_CONDITION: text is the moment it names, a moment with a zone is compared in UTC.
+CREATE OR REPLACE MACRO sf_asof_key(v VARCHAR) AS CAST(v AS TIMESTAMP),
+    (v DATE) AS CAST(v AS TIMESTAMP),
+    (v TIMESTAMPTZ) AS CAST(v AS TIMESTAMP),
+    (v) AS v;

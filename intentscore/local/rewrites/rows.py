@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlglot import Expr, exp
 
 from intentscore.local.errors import invalid
-from intentscore.local.rewrites.registry import rewrite
+from intentscore.local.rewrites.registry import macro, rewrite
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
@@ -23,6 +23,8 @@ def asof_join(node: exp.Join, session: Session) -> Expr:
         raise invalid(
             "MATCH_CONDITION clause is invalid: Only comparison operators '>=', '>', '<=' and '<' are allowed."
         )
+    for side in ("this", "expression"):
+        match.set(side, macro("sf_asof_key", match.args[side].copy()))
     on, using = node.args.get("on"), node.args.get("using")
     if using:
         on = _equal_columns(node, using)

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from snowflake.ml.feature_store import CreationMode, Entity, FeatureStore, FeatureView
+from snowflake.snowpark import Session
+from snowflake.snowpark.exceptions import SnowparkSQLException
+
+from intentscore.local.engine import Endpoint
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def session(engine: Endpoint) -> Iterator[Session]:
+    with Session.builder.configs(engine.connection_parameters()).create() as session:
+        session.sql("CREATE SCHEMA FEATURES").collect()
+        session.use_schema("FEATURES")
+        session.sql("CREATE TABLE EVENTS (USER_ID INT, TS TIMESTAMP_NTZ, PAGE_VALUE FLOAT)").collect()
+        session.sql(
+            "INSERT INTO EVENTS VALUES (1, '2024-01-01', 1), (1, '2024-01-10', 10), (2, '2024-01-05', 5)"
+        ).collect()
+        yield session
+
+
+@pytest.fixture(scope="module")
+def store(session: Session) -> FeatureStore:
+    store = FeatureStore(
+        session, database="INTENTSCORE", name="STORE", default_warehouse="LOCAL_WH",
+        creation_mode=CreationMode.CREATE_IF_NOT_EXIST,
+    )  # fmt: skip
+    session.use_schema("FEATURES")
+    store.register_entity(Entity("SHOPPER", ["USER_ID"], desc="who visits"))
+    return store
+
+
+def view(session: Session, store: FeatureStore, name: str, **others: str) -> FeatureView:
+    drafted = FeatureView(
+        name=name, entities=[store.get_entity("SHOPPER")], feature_df=session.table("FEATURES.EVENTS"),
+        timestamp_col="TS", desc="values", **others,
+    )  # fmt: skip
+    return store.register_feature_view(drafted.attach_feature_desc({"PAGE_VALUE": "of a page"}), "V1")
+
+
+def test_a_view_is_found_again_as_it_was_registered(session: Session, store: FeatureStore) -> None:
+    registered = view(session, store, "PLAIN")
+    found = store.get_feature_view("PLAIN", "V1")
+    assert found == registered
+    assert found.feature_descs["PAGE_VALUE"] == "of a page"
+    assert "PLAIN" in store.list_feature_views().to_pandas()["NAME"].to_list()
+
+
+def test_a_managed_view_is_refreshed_suspended_and_updated(session: Session, store: FeatureStore) -> None:
+    managed = view(session, store, "MANAGED", refresh_freq="1 day")
+    assert store.read_feature_view(managed).count() == session.table("EVENTS").count()
+    session.sql("INSERT INTO EVENTS VALUES (2, '2024-02-01', 7)").collect()
+    store.refresh_feature_view(managed)
+    assert store.read_feature_view(managed).count() == session.table("EVENTS").count()
+    assert {row["STATE"] for row in store.get_refresh_history(managed).collect()} == {"SUCCEEDED"}
+    assert str(store.suspend_feature_view(managed).status) == "FeatureViewStatus.SUSPENDED"
+    assert str(store.resume_feature_view(managed).status) == "FeatureViewStatus.ACTIVE"
+    updated = store.update_feature_view("MANAGED", "V1", refresh_freq="2 days", desc="newer")
+    assert (updated.desc, updated.refresh_freq) == ("newer", "2 days")
+
+
+def test_a_view_refreshed_on_a_schedule_keeps_its_tags(session: Session, store: FeatureStore) -> None:
+    view(session, store, "SCHEDULED", refresh_freq="0 3 * * * UTC")
+    assert store.get_feature_view("SCHEDULED", "V1").name == "SCHEDULED"
+    assert len(session.sql("SHOW TASKS LIKE 'SCHEDULED$V1' IN SCHEMA INTENTSCORE.STORE").collect()) == 1
+    store.delete_feature_view("SCHEDULED", "V1")
+    assert not session.sql("SHOW TASKS LIKE 'SCHEDULED$V1' IN SCHEMA INTENTSCORE.STORE").collect()
+
+
+@pytest.mark.parametrize("method", ["sequential", "cte"])
+def test_a_training_set_holds_what_was_known_then(session: Session, store: FeatureStore, method: str) -> None:
+    features = view(session, store, f"KNOWN_{method.upper()}")
+    moments = session.sql(
+        "SELECT * FROM VALUES (1, '2024-01-05'::TIMESTAMP_NTZ), (1, '2024-01-20'::TIMESTAMP_NTZ), "
+        "(2, '2024-01-06'::TIMESTAMP_NTZ), (3, '2024-01-06'::TIMESTAMP_NTZ) AS S(USER_ID, AT)"
+    )
+    found = store.generate_training_set(moments, [features], spine_timestamp_col="AT", join_method=method)
+    values = [row["PAGE_VALUE"] for row in found.sort("USER_ID", "AT").collect()]
+    assert values == [1.0, 10.0, 5.0, None]
+
+
+def test_a_deleted_entity_is_gone(session: Session, store: FeatureStore) -> None:
+    store.register_entity(Entity("GONE", ["USER_ID"]))
+    store.delete_entity("GONE")
+    assert store.list_entities().filter("NAME = 'GONE'").count() == 0
+
+
+@pytest.mark.parametrize(("operator", "expected"), [(">=", [1, 10, 5]), (">", [1, 1, 5]), ("<=", [10, 10, 7])])
+def test_asof_join_matches_the_nearest_row(session: Session, operator: str, expected: list[float]) -> None:
+    query = (
+        "SELECT E.PAGE_VALUE FROM (SELECT * FROM VALUES (1, '2024-01-05'), (1, '2024-01-10'), (2, '2024-01-06') "
+        f"AS S(USER_ID, AT)) M ASOF JOIN EVENTS E MATCH_CONDITION (M.AT {operator} E.TS) "
+        "ON M.USER_ID = E.USER_ID ORDER BY M.USER_ID, M.AT"
+    )
+    session.sql("DELETE FROM EVENTS WHERE TS = '2024-02-01'").collect()
+    session.sql("INSERT INTO EVENTS VALUES (2, '2024-02-01', 7)").collect()
+    assert [row[0] for row in session.sql(query).collect()] == expected
+
+
+def test_a_tag_takes_only_the_values_it_allows(session: Session) -> None:
+    session.sql("CREATE TAG STAGE_OF_LIFE ALLOWED_VALUES 'draft', 'done'").collect()
+    session.sql("ALTER TABLE EVENTS SET TAG STAGE_OF_LIFE = 'draft'").collect()
+    with pytest.raises(SnowparkSQLException, match="allowed values"):
+        session.sql("ALTER TABLE EVENTS SET TAG STAGE_OF_LIFE = 'other'").collect()
+    references = "SELECT TAG_NAME, TAG_VALUE FROM TABLE(INFORMATION_SCHEMA.TAG_REFERENCES('EVENTS', 'TABLE'))"
+    assert [tuple(row) for row in session.sql(references).collect()] == [("STAGE_OF_LIFE", "draft")]
+
+
+def test_a_dataset_is_refused_by_name(session: Session) -> None:
+    with pytest.raises(SnowparkSQLException, match="CREATE DATASET"):
+        session.sql("CREATE DATASET D").collect()
