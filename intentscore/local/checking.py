@@ -78,7 +78,7 @@ def _converted(session: Session, mapping: Mapping) -> pa.Table:
 
     try:
         relation = mapping.read(register)
-        return connection.execute(
+        return connection.sql(
             f"SELECT {cells}, _bad, CASE _bad {value} END AS _value FROM "
             f"(SELECT *, CASE {bad} ELSE 0 END AS _bad FROM (SELECT {raws} FROM {relation}))"
         ).to_arrow_table()

@@ -60,7 +60,10 @@ def convert(value: str, to: ColumnType, duckdb_type: str, form: FileFormat, *, t
 
 def _moment(text: str, duckdb_type: str, given: str, automatic: tuple[str, ...]) -> str:
     if given.upper() != "AUTO":
-        return f"CAST(try_strptime({text}, {literal(strptime_format(given))}) AS {duckdb_type})"
+        form = strptime_format(given)
+        if "%I" in form and "%p" not in form:  # without AM or PM it is the morning
+            text, form = f"({text} || ' AM')", f"{form} %p"
+        return f"CAST(try_strptime({text}, {literal(form)}) AS {duckdb_type})"
     known = ", ".join(literal(form) for form in automatic)
     epoch = f", make_timestamp(TRY_CAST({text} AS BIGINT) * 1000000)" if duckdb_type.startswith("TIMESTAMP") else ""
     return f"COALESCE(TRY_CAST({text} AS {duckdb_type}), CAST(try_strptime({text}, [{known}]) AS {duckdb_type}){epoch})"
@@ -96,4 +99,13 @@ def refused(value: str, to: ColumnType, *, variant: bool) -> tuple[int, str]:
         case "array" | "object" | "variant":
             return 100069, f"Error parsing JSON: {value}"
         case _:
-            return 100038, f"Numeric value '{value}' is not recognized"
+            return (100132, f"Numeric value '{value}' is out of range") if _is_number(value) else (
+                100038, f"Numeric value '{value}' is not recognized")  # fmt: skip
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

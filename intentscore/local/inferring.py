@@ -74,9 +74,7 @@ def infer_schema(session: Session, location: str, file_format: str | None = None
     form = formats.find(session, {"FORMAT_NAME": file_format})
     where = locate(session, location)
     names = options.get("files")
-    files = staged.select_files(where, None, [names] if isinstance(names, str) else names)
-    if not files:
-        raise SnowflakeError(f"Cannot find files in location '{location}'", 2085, "42601")
+    files = [f for f in staged.select_files(where, None, [names] if isinstance(names, str) else names) if f.is_file()]
     ignore_case = str(options.get("ignore_case", False)).lower() == "true"
     limit = int(options.get("max_records_per_file") or 0)
     found: dict[str, Column] = {}

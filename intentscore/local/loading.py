@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from intentscore.local.mapping import Mapping, Target, map_columns, read_targets
 from intentscore.local.names import ObjectName, display, quote
 from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner
+from intentscore.local.staged import UNREADABLE
 from intentscore.local.stages import Location, locate
 from intentscore.local.statements import Effect, Statement, statement
 
@@ -62,13 +64,9 @@ def copy_into_table(session: Session, scanner: Scanner) -> Result:
     form = formats.find(session, load.options.get("FILE_FORMAT") or load.location.file_format)
     names = load.options.get("FILES")
     files = staged.select_files(load.location, load.options.get("PATTERN"), names)
-    if missing := [f for f in files if not f.is_file()]:
-        raise SnowflakeError(
-            f"Remote file '{load.location.relative(missing[0])}' was not found. There are several potential causes. "
-            "The file might not exist. The required credentials may be missing or invalid. If you are running a copy "
-            "command, please make sure files are not deleted when they are being loaded or files are not being loaded "
-            "into two different tables concurrently with auto purge option.", 91016, "22000",
-        )  # fmt: skip
+    missing = [load.location.relative(f) for f in files if not f.is_file()]
+    if missing and not load.options.get("VALIDATION_MODE"):
+        raise SnowflakeError(NOT_FOUND.format(missing[0]), 91016, "22000")
     targets = read_targets(session, load.target)
     if load.options.get("VALIDATION_MODE"):
         return _validate(session, load, form, files, targets)
@@ -129,7 +127,12 @@ def _location_of(session: Session, query: str) -> Location:
 
 
 def _load_file(session: Session, load: Load, form: FileFormat, file: Path, targets: list[Target]) -> list[Any]:
-    mapping = map_columns(session, load, form, file, targets)
+    try:
+        mapping = map_columns(session, load, form, file, targets)
+    except SnowflakeError as error:
+        if load.on_error == "ABORT_STATEMENT" or error.sqlstate != UNREADABLE:
+            raise
+        return [load.location.relative(file), "LOAD_FAILED", 0, 0, 1, 1, error.message, None, None, None]
     if form.in_columns and load.on_error == "ABORT_STATEMENT":
         loaded = _load_directly(session, load, mapping, file)
         return [load.location.relative(file), "LOADED", loaded, loaded, 1, 0, None, None, None, None]
@@ -150,20 +153,16 @@ def _load_directly(session: Session, load: Load, mapping: Mapping, file: Path) -
     """Columns that have types of their own, straight from the file into the table."""
     named = ", ".join(quote(target.name) for target in mapping.targets)
     cells = ", ".join(mapping.cells)
-    registered = [session.registered(table) for table in mapping.tables]
-    names = [manager.__enter__() for manager in registered]
     try:
-        relation = mapping.relation.format(*names)
-        return int(session.fetch(
-            f"INSERT INTO {session.physical(load.target)} ({named}) SELECT {cells} FROM {relation}")[0][0])  # fmt: skip
+        with contextlib.ExitStack() as stack:
+            relation = mapping.read(lambda table: stack.enter_context(session.registered(table)))
+            query = f"INSERT INTO {session.physical(load.target)} ({named}) SELECT {cells} FROM {relation}"
+            return int(session.fetch(query)[0][0])
     except duckdb.Error as error:
         found = errors.from_duckdb(error)
         raise SnowflakeError(
             f"{found.message}\n  File '{load.location.relative(file)}'\n{ADVICE}", found.code, found.sqlstate
         ) from error
-    finally:
-        for manager in registered:
-            manager.__exit__(None, None, None)
 
 
 def _insert(session: Session, load: Load, mapping: Mapping, good: pa.Table) -> int:
@@ -187,6 +186,12 @@ def _limit(on_error: str, parsed: int) -> int:
     return max(1, int(float(amount[:-1]) * parsed / 100)) if amount.endswith("%") else int(amount)
 
 
+NOT_FOUND = (
+    "Remote file '{}' was not found. There are several potential causes. The file might not exist. The required "
+    "credentials may be missing or invalid. If you are running a copy command, please make sure files are not deleted "
+    "when they are being loaded or files are not being loaded into two different tables concurrently with auto purge "
+    "option."
+)
 ADVICE = (
     "  If you would like to continue loading when an error is encountered, use other values such as 'SKIP_FILE' or "
     "'CONTINUE' for the ON_ERROR option. For more information on loading options, please run 'info loading_data' in a "
@@ -213,11 +218,7 @@ def _validate(session: Session, load: Load, form: FileFormat, files: list[Path],
         raise invalid("VALIDATION_MODE does not support COPY statements that transform data during a load")
     mode = str(load.options["VALIDATION_MODE"]).upper()
     if mode in ("RETURN_ERRORS", "RETURN_ALL_ERRORS"):
-        return results.rows(ERRORS, [
-            [failure.message, load.location.relative(file), failure.line, failure.character, None, "conversion",
-             failure.code, "22018", failure.column, failure.row, failure.line, None]
-            for file in files for failure in check(session, map_columns(session, load, form, file, targets)).failures
-        ])  # fmt: skip
+        return results.rows(ERRORS, [row for file in files for row in _errors_in(session, load, form, file, targets)])
     amount = mode.removeprefix("RETURN_").removesuffix("_ROWS")
     if not amount.isdigit():
         raise invalid(f"invalid value [{mode}] for parameter 'VALIDATION_MODE'")
@@ -231,6 +232,17 @@ def _validate(session: Session, load: Load, form: FileFormat, files: list[Path],
         return results.rows({target.name: types.TEXT for target in targets}, [])
     table = pa.concat_tables(tables, promote_options="permissive").slice(0, int(amount))
     return Result(table, [target.type for target in targets[: table.num_columns]], 0)
+
+
+def _errors_in(session: Session, load: Load, form: FileFormat, file: Path, targets: list[Target]) -> list[list[Any]]:
+    name = load.location.relative(file)
+    if not file.is_file():
+        return [[NOT_FOUND.format(name), name, None, None, None, "remote", 91016, "22000", None, None, None, None]]
+    checked = check(session, map_columns(session, load, form, file, targets))
+    return [
+        [f.message, name, f.line, f.character, None, "conversion", f.code, "22018", f.column, f.row, f.line, None]
+        for f in checked.failures
+    ]
 
 
 ERRORS = {

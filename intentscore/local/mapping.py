@@ -95,14 +95,13 @@ def map_columns(session: Session, load: Load, form: FileFormat, file: Path, targ
     match_by = str(load.options.get("MATCH_BY_COLUMN_NAME", "NONE")).upper()
     if load.query is not None:
         raws = _query_cells(session, load.query, source.staged)
-        if load.columns == [] and len(raws) < len(chosen):
-            chosen = chosen[: len(raws)]
         _same_number(chosen, raws)
     elif match_by != "NONE":
         chosen, raws = _matched(load, form, source, chosen, sensitive=match_by == "CASE_SENSITIVE")
     elif form.type == "CSV":
         raws = [f'"${i + 1}"' if i < source.staged.width else "NULL::VARCHAR" for i in range(len(chosen))]
-        width = len(chosen) if form.flag("ERROR_ON_COLUMN_COUNT_MISMATCH") else None
+        strict = form.flag("ERROR_ON_COLUMN_COUNT_MISMATCH") and not load.columns
+        width = len(chosen) if strict else None
     else:
         raws = _whole_document(form, source.staged, chosen)
     truncate = load.flag("TRUNCATECOLUMNS") or str(load.options.get("ENFORCE_LENGTH", True)).upper() == "FALSE"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from sqlglot import Expr, exp
 
-from intentscore.local import information_schema, spelling
+from intentscore.local import information_schema, names, spelling
 from intentscore.local.errors import COMPILATION, SnowflakeError, does_not_exist, unsupported
 from intentscore.local.names import display
 from intentscore.local.rewrites import visible_ctes
@@ -112,9 +112,24 @@ def reference(registered: str, alias: Expr | None = None) -> exp.Table:
     return table
 
 
+def _name_identifier(node: exp.Table) -> None:
+    """IDENTIFIER('db.schema.name') as the name it holds."""
+    call = node.this
+    if isinstance(call, exp.DynamicIdentifier):
+        held = call.this
+    elif isinstance(call, exp.Anonymous) and call.name.upper() == "IDENTIFIER" and call.expressions:
+        held = call.expressions[0]
+    else:
+        return
+    parts = names.split(held.name)
+    for place, part in zip(("this", "db", "catalog"), reversed(parts), strict=False):
+        node.set(place, exp.to_identifier(part, quoted=True))
+
+
 def _tables(root: Expr, preparation: Preparation) -> Expr:
     """Every table by the full name it has here; CTE names stay as they are."""
     for node in list(root.find_all(exp.Table)):
+        _name_identifier(node)
         if not isinstance(node.this, exp.Identifier) or node.catalog == "temp":
             continue
         if not node.db and node.name in visible_ctes(node):

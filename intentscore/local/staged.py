@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 CODECS = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
 METADATA = ("METADATA$FILENAME", "METADATA$FILE_ROW_NUMBER", "METADATA$FILE_CONTENT_KEY",
-            "METADATA$FILE_LAST_MODIFIED", "METADATA$START_SCAN_TIMESTAMP")  # fmt: skip
+            "METADATA$FILE_LAST_MODIFIED", "METADATA$START_SCAN_TIME")  # fmt: skip
+UNREADABLE = "22000"  # the SQLSTATE of a file that is not of its format
 Register = Callable[[pa.Table], str]
 
 
@@ -102,7 +103,7 @@ def _scan_parquet(where: Location, files: Sequence[Path], form: FileFormat, regi
         f'(SELECT *, substr("_file", {len(root) + 1}) AS "METADATA$FILENAME", '
         'file_row_number + 1 AS "METADATA$FILE_ROW_NUMBER", '
         'NULL::VARCHAR AS "METADATA$FILE_CONTENT_KEY", NULL::TIMESTAMP AS "METADATA$FILE_LAST_MODIFIED", '
-        'now() AS "METADATA$START_SCAN_TIMESTAMP" '
+        'now() AS "METADATA$START_SCAN_TIME" '
         f"FROM read_parquet([{listed}], union_by_name = {str(len(files) > 1).lower()}, "
         f"binary_as_string = {text}, filename = '_file', file_row_number = true))"
     )
@@ -113,7 +114,7 @@ def parquet_schema(file: Path) -> pa.Schema:
     try:
         return pq.read_schema(file)
     except pa.ArrowInvalid as error:
-        raise SnowflakeError(f"Error parsing the parquet file: {error}", 100135, "22000") from None
+        raise SnowflakeError(f"Error parsing the parquet file: {error}", 100135, UNREADABLE) from None
 
 
 def with_metadata(where: Location, file: Path, table: pa.Table) -> pa.Table:
@@ -165,6 +166,10 @@ def bytes_of(file: Path, form: FileFormat) -> bytes:
         if raw.startswith(magic):
             with pa.CompressedInputStream(pa.BufferReader(raw), codec) as stream:
                 return bytes(stream.read())
+    if wanted in ("GZIP", "BZ2", "ZSTD"):
+        raise SnowflakeError(
+            f"Invalid data encountered during decompression for file: '{file.name}'", 100133, UNREADABLE
+        )
     if wanted in ("BROTLI", "DEFLATE", "RAW_DEFLATE"):
         raise unsupported(f"the compression {wanted}")
     return raw
@@ -176,7 +181,7 @@ def text_of(file: Path, form: FileFormat) -> str:
     try:
         return bytes_of(file, form).decode(encoding, "replace" if replace else "strict")
     except UnicodeDecodeError:
-        raise SnowflakeError(f"Invalid UTF8 detected in file '{file.name}'", 100144, "22000") from None
+        raise SnowflakeError(f"Invalid UTF8 detected in file '{file.name}'", 100144, UNREADABLE) from None
     except LookupError:
         raise invalid(f"invalid value ['{encoding}'] for parameter 'ENCODING'") from None
 
@@ -203,7 +208,7 @@ def values(text: str, file: Path, *, strip_array: bool = False) -> Iterator[Any]
             line = text.count("\n", 0, error.pos) + 1
             raise SnowflakeError(
                 f"Error parsing JSON: {text[at : at + 40]}\n  File '{file.name}', line {line}, "
-                f"character {error.colno}", 100069, "22P02",
+                f"character {error.colno}", 100069, UNREADABLE,
             ) from None  # fmt: skip
         if strip_array and isinstance(value, list):
             yield from value
@@ -264,18 +269,26 @@ def _subquery(relation: str, alias: str) -> exp.Table:
 
 def read_columns(select: Expr, staged: Staged, alias: str = "", *, loading: bool = False) -> None:
     """Put the columns of the files in the place of `$1`, `$1:"name"` and their like."""
-    for parameter in list(select.find_all(exp.Parameter)):
-        if parameter.find_ancestor(exp.Select) is not select or not parameter.name.isdigit():
+    for parameter in list(select.find_all(exp.Parameter, exp.Column)):
+        number = _number(parameter)
+        if number is None or parameter.find_ancestor(exp.Select) is not select:
             continue
         whole = parameter.parent if isinstance(parameter.parent, exp.Column) else parameter
         if isinstance(whole, exp.Column) and whole.table and whole.table.upper() != alias.upper():
             continue
-        number = int(parameter.name)
         path = whole.parent
         if staged.in_columns and number == 1 and _is_path(path, whole):
             path.replace(_field(path, staged, loading=loading))  # type: ignore[union-attr]
         else:
             whole.replace(staged.column(number))
+
+
+def _number(node: Expr) -> int | None:
+    """The number of `$1`, written as it is or in quotes."""
+    if isinstance(node, exp.Parameter):
+        return int(node.name) if node.name.isdigit() else None
+    name = node.name if isinstance(node.this, exp.Identifier) else ""
+    return int(name[1:]) if name.startswith("$") and name[1:].isdigit() else None
 
 
 def _is_path(path: Any, whole: Expr) -> bool:
@@ -291,11 +304,34 @@ def _field(path: Any, staged: Staged, *, loading: bool) -> Expr:
     if rest:
         inner = exp.JSONPath(expressions=[exp.JSONPathRoot(), *[key.copy() for key in rest]])
         return exp.JSONExtract(this=_json(column), expression=inner, variant_extract=True, requires_json=True)
-    wanted = path.parent.to.this if isinstance(path.parent, (exp.Cast, exp.TryCast)) else None
-    semistructured = (exp.DType.VARIANT, exp.DType.OBJECT, exp.DType.ARRAY, exp.DType.MAP)
-    nested = pa.types.is_nested(staged.fields[name.name])
-    untyped = wanted is None and not (loading and isinstance(path.parent, (exp.Select, exp.Alias)))
-    return _json(column) if untyped or wanted in semistructured or nested else column
+    cast = path.parent if isinstance(path.parent, (exp.Cast, exp.TryCast)) else None
+    selected = isinstance(path.parent, (exp.Select, exp.Alias, exp.Paren)) and not loading
+    kind = staged.fields[name.name]
+    if selected or pa.types.is_nested(kind) or (cast is not None and cast.to.this in SEMISTRUCTURED):
+        return _json(column)
+    if type(cast) is exp.Cast and pa.types.is_string(kind) and cast.to.this not in TEXTUAL:
+        return _or_refused(column, cast)
+    return column
+
+
+SEMISTRUCTURED = (exp.DType.VARIANT, exp.DType.OBJECT, exp.DType.ARRAY, exp.DType.MAP)
+TEXTUAL = (exp.DType.TEXT, exp.DType.VARCHAR, exp.DType.CHAR, exp.DType.NVARCHAR, exp.DType.BINARY, exp.DType.VARBINARY)
+
+
+def _or_refused(column: Expr, cast: exp.Cast) -> Expr:
+    """A text that the cast does not take is refused in the words for a VARIANT."""
+    wanted = cast.to.sql(dialect="snowflake").upper()
+    target = "FIXED" if cast.to.is_type(*exp.DataType.INTEGER_TYPES, exp.DType.DECIMAL) else wanted
+    message = exp.Concat(
+        expressions=[exp.Literal.string("Failed to cast variant value "), exp.cast(_json(column.copy()), "TEXT"),
+                     exp.Literal.string(f" to {target}")],
+        safe=False, coalesce=False,
+    )  # fmt: skip
+    fits = exp.TryCast(this=column.copy(), to=cast.to.copy())
+    refused = exp.and_(
+        exp.Not(this=exp.Is(this=column.copy(), expression=exp.Null())), exp.Is(this=fits, expression=exp.Null())
+    )
+    return exp.Case(ifs=[exp.If(this=refused, true=exp.Anonymous(this="error", expressions=[message]))], default=column)
 
 
 def _json(column: Expr) -> exp.Anonymous:

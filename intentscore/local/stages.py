@@ -73,6 +73,12 @@ class Location:
 
 def locate(session: Session, text: str) -> Location:
     """`@db.schema.stage/path`, `@~/path`, `@%table/path` or `snow://model/…` to a place on disk."""
+    where = _located(session, text)
+    where.below(where.path)
+    return where
+
+
+def _located(session: Session, text: str) -> Location:
     if found := MODEL_URI.fullmatch(text):
         from intentscore.local.models import version_folder
 
