@@ -22,7 +22,8 @@ def run(connection: SnowflakeConnection) -> Run:
         cursor = connection.cursor(**others)
         for statement in statements:
             cursor.execute(statement)
-        return cursor.fetchall()
+        rows: list[Any] = cursor.fetchall()
+        return rows
 
     run("CREATE STAGE S")
     return run
@@ -213,7 +214,7 @@ def test_parquet_loads_by_name_and_through_a_query(run: Run, put: Put) -> None:
         "FILE_FORMAT = (TYPE = PARQUET)")  # fmt: skip
     assert run("SELECT * FROM Q ORDER BY B") == [("ONE", 11, "a.parquet"), (None, 12, "a.parquet")]
     with pytest.raises(ProgrammingError, match="does not match column list expecting 3 but got 1"):
-        run('COPY INTO Q FROM (SELECT $1:"N" FROM @S) FILE_FORMAT = (TYPE = PARQUET)')
+        run('COPY INTO Q FROM (SELECT $1:"N" FROM @S) FILE_FORMAT = (TYPE = PARQUET) FORCE = TRUE')
 
 
 def test_a_missing_table_is_named(run: Run) -> None:

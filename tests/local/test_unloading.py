@@ -21,7 +21,8 @@ def run(connection: SnowflakeConnection) -> Run:
         cursor = connection.cursor()
         for statement in statements:
             cursor.execute(statement)
-        return cursor.fetchall()
+        rows: list[Any] = cursor.fetchall()
+        return rows
 
     run("CREATE STAGE S", "CREATE TABLE T (N INT, S TEXT)", "INSERT INTO T VALUES (1, 'a,b'), (2, NULL), (3, '')")
     return run
@@ -103,8 +104,9 @@ def test_what_is_unloaded_loads_again(run: Run) -> None:
 def test_data_frames_unload_and_load(session: Session) -> None:
     session.sql("CREATE STAGE S").collect()
     frame = session.create_dataframe([[1, "a"], [2, "b"]], schema=["N", "S"])
-    (report,) = frame.write.copy_into_location("@S/f.csv", file_format_type="csv", header=True, single=True,
-                                               format_type_options={"COMPRESSION": "NONE"})  # fmt: skip
+    writer: Any = frame.write
+    (report,) = writer.copy_into_location("@S/f.csv", file_format_type="csv", header=True, single=True,
+                                          format_type_options={"COMPRESSION": "NONE"})  # fmt: skip
     assert report.rows_unloaded == 2
     session.read.option("SKIP_HEADER", 1).schema(frame.schema).csv("@S/f.csv").copy_into_table("F")
     assert session.table("F").count() == 2
