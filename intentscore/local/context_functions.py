@@ -141,3 +141,9 @@ def ml_platform_capabilities(session: Session) -> str:
 @context_function("SYSTEM$GET_DEFAULT_PYTHON_ARTIFACT_REPOSITORY")
 def default_artifact_repository(session: Session, *where: str) -> str:
     return "snowflake.snowpark.anaconda_shared_repository"
+
+
+@context_function("SYSTEM$ARE_ANACONDA_TERMS_ACKNOWLEDGED")
+def are_anaconda_terms_acknowledged(session: Session) -> bool:
+    """The packages are those of the engine's own environment: there are no terms to acknowledge."""
+    return True

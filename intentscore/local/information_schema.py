@@ -69,6 +69,11 @@ def schemata(session: Session, database: str) -> str:
 
 @information_schema_view
 def columns(session: Session, database: str) -> str:
+    counted = "column_default LIKE 'nextval(%'"
+    sequence = (
+        "(SELECT min({}) FROM duckdb_sequences() AS S WHERE S.database_name = duckdb_columns.database_name "
+        "AND contains(column_default, S.sequence_name))"
+    )
     return f"""
     SELECT database_name AS "TABLE_CATALOG", schema_name AS "TABLE_SCHEMA", table_name AS "TABLE_NAME",
         column_name AS "COLUMN_NAME", column_index AS "ORDINAL_POSITION", column_default AS "COLUMN_DEFAULT",
@@ -83,6 +88,13 @@ def columns(session: Session, database: str) -> str:
             AS "NUMERIC_PRECISION",
         CASE WHEN data_type LIKE '%INT%' THEN 0 WHEN data_type LIKE 'DECIMAL%' THEN numeric_scale END
             AS "NUMERIC_SCALE",
+        CASE WHEN {counted} THEN 'YES' ELSE 'NO' END AS "IS_IDENTITY",
+        CASE WHEN {counted} THEN {sequence.format("start_value")} END AS "IDENTITY_START",
+        CASE WHEN {counted} THEN {sequence.format("increment_by")} END AS "IDENTITY_INCREMENT",
+        CASE WHEN {counted} THEN 'BY DEFAULT' END AS "IDENTITY_GENERATION",
+        CASE WHEN {counted} THEN 'NO' END AS "IDENTITY_CYCLE",
+        CASE WHEN {counted} THEN 'NO' END AS "IDENTITY_ORDERED",
+        CAST(NULL AS VARCHAR) AS "DATA_TYPE_ALIAS",
         comment AS "COMMENT"
     FROM duckdb_columns() WHERE database_name = {literal(database)} AND {hidden("schema_name")}"""
 

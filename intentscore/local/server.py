@@ -82,14 +82,19 @@ def token_of(request: Request) -> str:
 Handle = Callable[["Server", Request, Session], Awaitable[Response]]
 
 
+def session_of(engine: Engine, request: Request) -> Session | None:
+    """The session a request's token belongs to, or the one whose handler asks."""
+    token = token_of(request)
+    guest = engine.guests.get(token)
+    ARRIVED_WITH.set(token if guest else None)
+    return guest or engine.sessions.get(token)
+
+
 def with_session(handle: Handle) -> Callable[[Server, Request], Awaitable[Response]]:
     async def guarded(self: Server, request: Request) -> Response:
-        token = token_of(request)
-        guest = self.engine.guests.get(token)
-        session = guest or self.engine.sessions.get(token)
+        session = session_of(self.engine, request)
         if session is None:
             return failed(*NO_SESSION, status=401 if request.method == "GET" else 200)
-        ARRIVED_WITH.set(token if guest else None)
         return await handle(self, request, session)
 
     return guarded

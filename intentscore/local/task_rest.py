@@ -98,10 +98,10 @@ def routes(engine: Engine) -> list[Route]:
 
 
 def _endpoint(engine: Engine, answer: Answer, effect: Effect) -> Callable[[Request], Any]:
-    from intentscore.local.server import token_of
+    from intentscore.local.server import session_of
 
     async def endpoint(request: Request) -> Response:
-        session = engine.sessions.get(token_of(request))
+        session = session_of(engine, request)
         if session is None:
             return failed(401, "390104", "Authentication token has expired. The user must authenticate again.")
         raw = await request.body()

@@ -207,6 +207,7 @@ def _alter(session: Session, scanner: Scanner, name: ObjectName, kind: str) -> N
 def _drop(session: Session, head: Statement, kind: str) -> Result:
     quietly = head.if_exists()
     name = session.resolve(head.scanner.name())
+    head.scanner.accept("CASCADE") or head.scanner.accept("RESTRICT")
     head.scanner.end()
     if kind == VIEW and name in session.temporary_tables:
         drop_temporary(session, name)
