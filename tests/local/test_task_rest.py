@@ -14,7 +14,7 @@ import pytest
 from snowflake.core import CreateMode, Root
 from snowflake.core.exceptions import APIError, ConflictError, NotFoundError
 from snowflake.core.task import Cron, Task, TaskCollection
-from snowflake.core.task.dagv1 import DAG, DAGOperation, DAGRun, DAGTask
+from snowflake.core.task.dagv1 import DAG, DAGOperation, DAGRun, DAGTask, DAGTaskBranch
 from snowflake.snowpark import Session
 
 from intentscore.local.engine import Endpoint
@@ -207,3 +207,38 @@ def test_every_route_refuses_a_wrong_token(engine: Endpoint) -> None:
                 urllib.request.urlopen(request, timeout=5)
             assert refused.value.code == 401
             refused.value.close()
+
+
+def test_python_tasks_choose_a_branch_and_read_their_context(
+    graphs: DAGOperation, session: Session, wait: Any, schema: str
+) -> None:
+    def choose(session: Session) -> str:
+        return "LEFT"
+
+    def seen(session: Session) -> str:
+        from snowflake.core.task.context import TaskContext
+
+        context = TaskContext(session)
+        day, before = context.get_task_graph_config_property("day"), context.get_predecessor_return_value()
+        session.sql(f"create table seen as select '{day}' as day, '{before}' as chosen").collect()
+        return context.get_current_task_short_name()
+
+    session.sql("create stage code").collect()
+    with DAG(
+        "branching", warehouse="LOCAL_WH", stage_location="@code", use_func_return_value=True, config={"day": "today"},
+        packages=["snowflake-snowpark-python"],
+    ) as graph:  # fmt: skip
+        branch = DAGTaskBranch("choose", choose)
+        branch >> [DAGTask("LEFT", seen), DAGTask("RIGHT", "select 1 / 0")]
+    graphs.deploy(graph)
+    graphs.run(graph)
+    (done,) = wait(graph)
+    assert (done.state, done.first_error_message) == ("SUCCEEDED", None)
+    assert [tuple(row) for row in session.table("seen").collect()] == [("today", "LEFT")]
+    history = session.sql(
+        f"select name, state, return_value from table(information_schema.task_history()) where schema_name = '{schema}'"
+    )
+    assert {tuple(row) for row in history.collect()} == {
+        ("BRANCHING", "SUCCEEDED", None), ("BRANCHING$CHOOSE", "SUCCEEDED", "LEFT"),
+        ("BRANCHING$LEFT", "SUCCEEDED", "LEFT"), ("BRANCHING$RIGHT", "SKIPPED", None),
+    }  # fmt: skip
