@@ -8,14 +8,15 @@ import threading
 from base64 import b64encode
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from fakesnow.statement_type import DDL, DML_TYPE_IDS
 
-from intentscore.local import types
+from intentscore.local import spilling, types
 from intentscore.local.types import ColumnType
 
 INLINE_ROWS = 5_000
@@ -169,12 +170,19 @@ class Kept:
 
     result: Result
     chunks: dict[str, tuple[int, int]] = field(default_factory=dict)
+    unread: set[str] = field(default_factory=set)
+    spilled: bool = False
+
+    @property
+    def held_bytes(self) -> int:
+        return 0 if self.spilled else int(self.result.table.nbytes)
 
 
 class ResultStore:
     """The results of one session: chunks to fetch and RESULT_SCAN; the oldest go when there are too many bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
         self._kept: OrderedDict[str, Kept] = OrderedDict()
         self._lock = threading.Lock()
         self.last_id: str | None = None
@@ -187,12 +195,13 @@ class ResultStore:
                     offset,
                     min(CHUNK_ROWS, result.table.num_rows - offset),
                 )
+        kept.unread = set(kept.chunks)
         with self._lock:
             self._kept[query_id] = kept
             self.last_id = query_id
-            held = sum(k.result.table.nbytes for k in self._kept.values())
+            held = sum(k.held_bytes for k in self._kept.values())
             while len(self._kept) > 1 and (len(self._kept) > KEPT_RESULTS or held > KEPT_BYTES):
-                held -= self._kept.popitem(last=False)[1].result.table.nbytes
+                held -= self._kept.popitem(last=False)[1].held_bytes
         return kept
 
     def kept(self, query_id: str) -> Kept | None:
@@ -208,7 +217,20 @@ class ResultStore:
         if kept is None or address not in kept.chunks:
             return None
         offset, length = kept.chunks[address]
-        return encode(Result(kept.result.table.slice(offset, length), kept.result.columns))
+        encoded = encode(Result(kept.result.table.slice(offset, length), kept.result.columns))
+        kept.unread.discard(address)
+        return encoded
+
+    def free(self, address: str) -> None:
+        """Move a result to disk, once the client has fetched the last of its chunks."""
+        query_id = address.rsplit(".", 1)[0]
+        kept = self.kept(query_id)
+        if kept is None or kept.unread or kept.spilled or self._folder is None:
+            return
+        kept.spilled = True
+        if kept.result.table.nbytes >= spilling.SPILLED_FROM_BYTES:
+            kept.result = replace(kept.result, table=spilling.spill(kept.result.table, self._folder / query_id))
+            spilling.release()
 
     def clear(self) -> None:
         with self._lock:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio.to_thread
 from fakesnow.converter import from_binding
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -260,10 +261,12 @@ class Server:
 
     @with_session
     async def chunk(self, request: Request, session: Session) -> Response:
-        encoded = await _in_thread(session.results.chunk, request.path_params["address"])
+        address = request.path_params["address"]
+        encoded = await _in_thread(session.results.chunk, address)
         if encoded is None:
             return Response(status_code=404)
-        return Response(encoded, media_type="application/octet-stream")
+        freeing = BackgroundTask(_in_thread, session.results.free, address)
+        return Response(encoded, media_type="application/octet-stream", background=freeing)
 
 
 def _parameters(session: Session) -> list[dict[str, Any]]:

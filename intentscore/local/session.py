@@ -68,7 +68,7 @@ class Session:
         self.duck = Connection(engine.connect())
         self.transaction = Transaction(self, self.duck, engine.writer)
         self.catalog = Catalog(self.duck)
-        self.results = ResultStore()
+        self.results = ResultStore(engine.folder("results"))
         self.parameters = DEFAULT_PARAMETERS | parameter_values(parameters or {})
         self.variables: dict[str, Any] = {}
         self.temporary_tables: dict[ObjectName, str] = {}
