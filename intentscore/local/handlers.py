@@ -215,13 +215,17 @@ def _frame(method: Method, arguments: pa.Table) -> Any:
     """The arguments as the DataFrame a vectorized handler gets: numbers with NaN for NULL, nested values as objects."""
     import pandas as pd
 
+    if all(declared.type is not None for declared in method.inputs):
+        frame = arguments.to_pandas()
+        frame.columns = pd.RangeIndex(frame.shape[1])
+        return frame
     series = []
     for column, declared in zip(arguments.columns, method.inputs, strict=True):
         if declared.type is None:
             series.append(pd.Series([_parsed(v) for v in column.to_pylist()], dtype=object))
         else:
             series.append(column.to_pandas())
-    frame = pd.concat(series, axis=1) if series else pd.DataFrame(index=range(arguments.num_rows))
+    frame = pd.concat(series, axis=1)
     frame.columns = pd.RangeIndex(frame.shape[1])
     return frame
 
