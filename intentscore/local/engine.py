@@ -27,6 +27,7 @@ import duckdb
 from intentscore.local import (
     context,
     creation,
+    explaining,
     formats,
     grants,
     handlers,
@@ -37,6 +38,7 @@ from intentscore.local import (
     models,
     monitor_metrics,
     monitors,
+    multi_insert,
     names,
     pivots,
     procedures,
@@ -66,6 +68,7 @@ from intentscore.local.transactions import WriterLock
 HANDLERS = (
     context,
     creation,
+    explaining,
     formats,
     grants,
     history,
@@ -73,6 +76,7 @@ HANDLERS = (
     inferring,
     loading,
     models,
+    multi_insert,
     monitor_metrics,
     monitors,
     pivots,

@@ -99,6 +99,10 @@ def _from_binder_error(detail: str) -> SnowflakeError:
         return invalid_identifier(found[1] or found[2])
     if found := re.search(r'does not have a column (?:with name|named) "([^"]+)"', detail):
         return invalid_identifier(found[1])
+    if found := re.search(r"has (\d+) columns but (\d+) values were supplied", detail):
+        return _mismatch(found[1], found[2])
+    if found := re.search(r"[Ee]xpected (\d+) columns but (\d+) values", detail):
+        return _mismatch(found[1], found[2])
     if found := re.search(r'column "([^"]+)" must appear in the GROUP BY clause', detail):
         return SnowflakeError(f"{COMPILATION}[{found[1]}] is not a valid group by expression", 979, "42601")
     if "GROUP BY clause cannot contain aggregates" in detail:
@@ -107,6 +111,11 @@ def _from_binder_error(detail: str) -> SnowflakeError:
         name = re.search(r"\"([^\"]+)\"", detail)
         return SnowflakeError(f"{COMPILATION}ambiguous column name '{name[1] if name else ''}'", 2028, "42601")
     return SnowflakeError(f"{COMPILATION}{detail}", 2043, "42601")
+
+
+def _mismatch(expected: str, got: str) -> SnowflakeError:
+    detail = f"Insert value list does not match column list expecting {expected} but got {got}"
+    return SnowflakeError(f"{COMPILATION}{detail}", 2020, "42601")
 
 
 def _from_conversion_error(detail: str) -> SnowflakeError:

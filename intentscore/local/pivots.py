@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import Expr, exp
 
+from intentscore.local import types
 from intentscore.local.errors import SnowflakeError
 from intentscore.local.sources import resolver
 
@@ -21,6 +22,7 @@ def pivots(root: Expr, preparation: Preparation) -> Expr:
             continue
         for field in pivot.args["fields"]:
             _settle_values(pivot, field, preparation)
+            _name_values(field)
         default = pivot.args.get("default_on_null")
         if isinstance(default, Expr):
             _replace_nulls(pivot, default)
@@ -42,6 +44,18 @@ def _settle_values(pivot: exp.Pivot, field: Any, preparation: Preparation) -> No
         raise SnowflakeError("SQL compilation error:\nPIVOT over no values: the IN clause is empty.", 1104, "42601")
     field.set("expressions", [_named(value) for value in values])
     pivot.set("columns", None)
+
+
+def _name_values(field: Any) -> None:
+    """A value that is no literal names its column by its text, as `CAST(1 AS NUMBER(38,0))`."""
+    for value in list(field.expressions):
+        if isinstance(value, exp.Cast):
+            name = f"CAST({value.this.sql(dialect='snowflake')} AS {_declared(value.to)})"
+            value.replace(exp.PivotAlias(this=value.copy(), alias=exp.to_identifier(name, quoted=True)))
+
+
+def _declared(kind: exp.DataType) -> str:
+    return types.from_declared(kind.sql(dialect="snowflake")).declared
 
 
 def _unpivoted(pivot: exp.Pivot) -> Expr:
@@ -67,7 +81,7 @@ def _values(pivot: exp.Pivot, query: exp.Query, preparation: Preparation) -> lis
                 query = query.with_(cte.alias, as_=cte.this.copy(), append=True)
         ancestor = ancestor.parent
     found = sql.query(preparation.session, query).table.column(0).to_pylist()
-    return [value for value in found if value is not None]
+    return [value for value in dict.fromkeys(found) if value is not None]
 
 
 def _named(value: Any) -> Expr:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from sqlglot import Expr, exp
 
 from intentscore.local import types
+from intentscore.local.rewrites.joins import is_asof, row_sources, using
 from intentscore.local.types import ColumnType
 
 TableFields = Callable[[exp.Table], "list[Field] | None"]
@@ -32,7 +33,7 @@ class Source:
 
     alias: str
     fields: list[Field] | None
-    hidden: frozenset[str] = frozenset()  # columns a USING has merged into another source's
+    hidden: tuple[str, ...] = ()  # columns a USING has merged into another source's
 
 
 UNKNOWN = Field("")
@@ -113,21 +114,20 @@ class _Shaper:
 
     def _sources(self, node: exp.Select, ctes: Ctes) -> list[Source]:
         sources: list[Source] = []
-        if isinstance(from_ := node.args.get("from_"), exp.From):
-            sources.append(self._source(from_.this, ctes))
-        for join in node.args.get("joins") or []:
-            joined = self._source(join.this, ctes)
-            using = frozenset(column.name for column in join.args.get("using") or [])
-            side, kind = (join.side or "").upper(), (join.kind or "").upper()
+        for source, join in row_sources(node):
+            joined = self._source(source, ctes)
+            side, kind = ((join.side or "").upper(), (join.kind or "").upper()) if join else ("", "")
             if kind in ("SEMI", "ANTI"):
                 continue
-            if (join.args.get("method") or "").upper() == "NATURAL":
+            if join and (join.args.get("method") or "").upper() == "NATURAL":
                 joined = replace(joined, fields=None)
             if side in ("RIGHT", "FULL"):
-                sources = [_all_nullable(source) for source in sources]
-            if side in ("LEFT", "FULL") or (join.args.get("method") or "").upper() == "ASOF":
+                sources = [_all_nullable(earlier) for earlier in sources]
+            if side in ("LEFT", "FULL") or is_asof(join):
                 joined = _all_nullable(joined)
-            sources.append(replace(joined, hidden=using))
+            merged = tuple(using(join))
+            sources = [replace(earlier, hidden=earlier.hidden + merged) for earlier in sources]
+            sources.append(replace(joined, hidden=merged))
         for _lateral in node.args.get("laterals") or []:
             sources.append(Source("", None))
         return sources
@@ -140,11 +140,10 @@ class _Shaper:
                 found = ctes[node.name]
             case exp.Table():
                 found = self.tables(node)
+            case exp.Subquery() if isinstance(node.this, (exp.Table, exp.Subquery)) and node.this.args.get("joins"):
+                found = None
             case exp.Subquery() if isinstance(node.this, exp.Table):
-                inner = self._sources(exp.Select(from_=exp.From(this=node.this.copy())), ctes)
-                found = inner[0].fields
-                if node.this.args.get("joins"):
-                    found = None
+                found = self._source(node.this, ctes).fields
             case exp.Subquery() | exp.Values():
                 return Source(node.alias, self.query(node, ctes))
             case _:
@@ -157,11 +156,12 @@ class _Shaper:
             return None
         table = node.table if isinstance(node, exp.Column) else ""
         chosen = [source for source in scope.sources if table in ("", source.alias)]
-        found: list[Field] = []
+        if any(source.fields is None for source in chosen):
+            return None
+        merged = () if table else dict.fromkeys(name for source in chosen for name in source.hidden)
+        found = [replace(scope.column(name, ""), name=name) for name in merged]
         for source in chosen:
-            if source.fields is None:
-                return None
-            found += [f for f in source.fields if table or f.name not in source.hidden]
+            found += [f for f in source.fields or [] if table or f.name not in source.hidden]
         dropped = {column.name for column in star.args.get("except_") or []}
         replaced = {alias.alias: self.expression(alias.this, scope) for alias in star.args.get("replace") or []}
         renamed = {alias.this.name: alias.alias for alias in star.args.get("rename") or []}
@@ -323,9 +323,7 @@ def _common(kinds: list[ColumnType | None]) -> ColumnType | None:
 
 
 def _together(node: exp.SetOperation, left: Field, right: Field) -> bool:
-    if isinstance(node, exp.Intersect):
-        return left.nullable and right.nullable
-    if isinstance(node, exp.Except):
+    if isinstance(node, (exp.Intersect, exp.Except)):
         return left.nullable
     return left.nullable or right.nullable
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from sqlglot import Expr, exp
 
-from intentscore.local.shapes import Field
+if TYPE_CHECKING:
+    from intentscore.local.shapes import Field
 
 MARK = "~"
 NATIVE = "native"  # the mark of a subtree that is DuckDB's SQL already

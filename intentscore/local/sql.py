@@ -47,6 +47,12 @@ class _Parser(SnowflakeParser):
     def _parse_projections(self) -> tuple[list[Expr], list[Expr] | None]:
         return self._parse_csv(self._parse_projection), None
 
+    def _parse_wrapped(self, parse_method: Callable[[], Any], optional: bool = False) -> Any:
+        """MATCH_CONDITION takes any condition here, so that a wrong one is refused in an account's words."""
+        if parse_method == self._parse_comparison:
+            parse_method = self._parse_disjunction
+        return super()._parse_wrapped(parse_method, optional=optional)
+
     def _parse_projection(self) -> Expr | None:
         first = self._curr
         parsed = self._parse_expression()
@@ -60,7 +66,7 @@ DUCKDB = Dialect.get_or_raise("duckdb")
 
 def parse(text: str, bindings: Sequence[Any] = ()) -> Expr:
     """One statement as sqlglot's tree, with bound values in their places."""
-    tokens = model_aliases.expand(_without_scoped(tokenize(text)))
+    tokens = model_aliases.expand(_conditions_first(_without_scoped(tokenize(text))))
     try:
         parsed = [e for e in _Parser(dialect="snowflake").parse(tokens, text) if e and not isinstance(e, exp.Semicolon)]
     except ParseError as error:
@@ -90,6 +96,18 @@ def _without_scoped(tokens: list[Token]) -> list[Token]:
         for token, after in zip(tokens, following, strict=True)
         if token.text.upper() != "SCOPED" or after not in ("TEMP", "TEMPORARY")
     ]
+
+
+def _conditions_first(tokens: list[Token]) -> list[Token]:
+    """CREATE TABLE T IF NOT EXISTS (…) is CREATE TABLE IF NOT EXISTS T (…) to sqlglot."""
+    words = [token.text.upper() for token in tokens[:24]]
+    if words[:1] != ["CREATE"] or "TABLE" not in words or "IF" not in words:
+        return tokens
+    table, condition = words.index("TABLE") + 1, words.index("IF")
+    if condition <= table or "(" in words[:condition] or words[condition : condition + 3] != ["IF", "NOT", "EXISTS"]:
+        return tokens
+    name, clause = tokens[table:condition], tokens[condition : condition + 3]
+    return [*tokens[:table], *clause, *name, *tokens[condition + 3 :]]
 
 
 def _first_error(error: ParseError) -> str:
@@ -151,7 +169,7 @@ class Preparation(contextlib.ExitStack):
         root = sources.resolve(root, self)
         queried = root.expression if isinstance(root, exp.Insert) else root
         self.shape = shapes.fields(queried, self.table_fields) if isinstance(queried, Expr) else None
-        root = spelling.separate(root, self.table_fields, is_cte)
+        root = rewrites.order_using_columns(spelling.separate(root, self.table_fields, is_cte))
         return rewrites.apply(root, self.session)
 
     def table_fields(self, table: exp.Table) -> list[Field] | None:

@@ -91,7 +91,7 @@ def drop_schema(session: Session, head: Statement) -> Result:
         raise does_not_exist("Schema", f"{database}.{schema}")
     _drop_schema(session, database, schema)
     if (session.database, session.schema) == (database, schema):
-        session.schema = None
+        session.schema = "PUBLIC" if session.schema_exists(database, "PUBLIC") else None
     return results.done(f"{schema} successfully dropped.")
 
 

@@ -4,10 +4,14 @@
 that one walk applies them all.
 """
 
-from intentscore.local.rewrites import adopted, conversions, dates, numbers, rows
+from intentscore.local.rewrites import adopted, conversions, dates, joins, numbers, rows
+from intentscore.local.rewrites.joins import order_using_columns
 from intentscore.local.rewrites.naming import TEXT, fold_names, name_columns, visible_ctes
 from intentscore.local.rewrites.registry import apply, cast, macro, rewrite
 
-THEMES = (conversions, numbers, dates, adopted, rows)
+THEMES = (conversions, numbers, dates, adopted, rows, joins)
 
-__all__ = ["TEXT", "THEMES", "apply", "cast", "fold_names", "macro", "name_columns", "rewrite", "visible_ctes"]
+__all__ = [
+    "TEXT", "THEMES", "apply", "cast", "fold_names", "macro", "name_columns", "order_using_columns", "rewrite",
+    "visible_ctes",
+]  # fmt: skip

@@ -61,3 +61,9 @@ def current_timestamp(node: exp.CurrentTimestamp, session: Session) -> Expr:
     if node.args.get("sysdate"):
         return exp.AtTimeZone(this=now, zone=exp.Literal.string("UTC"))
     return now
+
+
+@rewrite(exp.Time)
+def time_of_day(node: exp.Time, session: Session) -> Expr:
+    """TIME('12:30') reads a time of day."""
+    return exp.Cast(this=node.this, to=exp.DataType(this=exp.DType.TIME))

@@ -1,4 +1,4 @@
-"""Joins, row sources and DML."""
+"""Row sources and DML."""
 
 from __future__ import annotations
 
@@ -11,56 +11,6 @@ from intentscore.local.rewrites.registry import macro, rewrite
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
-
-
-@rewrite(exp.Join)
-def asof_join(node: exp.Join, session: Session) -> Expr:
-    """ASOF JOIN keeps every left row, as DuckDB's ASOF LEFT JOIN does; the match is one more condition."""
-    match = node.args.get("match_condition")
-    if (node.args.get("method") or "").upper() != "ASOF" or match is None:
-        return node
-    if not isinstance(match, (exp.GT, exp.GTE, exp.LT, exp.LTE)):
-        raise invalid(
-            "MATCH_CONDITION clause is invalid: Only comparison operators '>=', '>', '<=' and '<' are allowed."
-        )
-    for side in ("this", "expression"):
-        match.set(side, macro("sf_asof_key", match.args[side].copy()))
-    on, using = node.args.get("on"), node.args.get("using")
-    if using:
-        on = _equal_columns(node, using)
-        node.set("using", None)
-    node.set("match_condition", None)
-    node.set("side", "LEFT")
-    node.set("on", exp.and_(on, match) if on else match)
-    return node
-
-
-def _equal_columns(node: exp.Join, using: list[Expr]) -> Expr:
-    """USING (A) as left.A = right.A; the star of the query then shows A once, as USING does."""
-    select = node.parent_select
-    assert select is not None
-    left, right = select.args["from_"].this.alias_or_name, node.this.alias_or_name
-    names = [column.name for column in using]
-    for projection in list(select.expressions):
-        if isinstance(projection, exp.Star):
-            theirs = exp.Column(this=exp.Star(except_=[exp.to_identifier(n, quoted=True) for n in names]),
-                                table=exp.to_identifier(right, quoted=True))  # fmt: skip
-            ours = exp.Column(this=exp.Star(), table=exp.to_identifier(left, quoted=True))
-            position = select.expressions.index(projection)
-            select.set(
-                "expressions", [*select.expressions[:position], ours, theirs, *select.expressions[position + 1 :]]
-            )
-    return exp.and_(*(
-        exp.column(n, table=left, quoted=True).eq(exp.column(n, table=right, quoted=True)) for n in names
-    ))  # fmt: skip
-
-
-@rewrite(exp.Join)
-def inner_join_without_condition(node: exp.Join, session: Session) -> Expr:
-    """INNER JOIN without ON is the cross product."""
-    if node.kind.upper() == "INNER" and not node.args.get("on") and not node.args.get("using"):
-        node.set("kind", "CROSS")
-    return node
 
 
 @rewrite(exp.Select)
@@ -91,4 +41,42 @@ def plain_assignments(node: exp.Update, session: Session) -> Expr:
     for assignment in node.expressions:
         if isinstance(assignment, exp.EQ) and isinstance(assignment.this, exp.Column):
             assignment.set("this", exp.column(assignment.this.this.copy()))
+    return node
+
+
+MOST_SAMPLED_ROWS = 1_000_000
+
+
+@rewrite(exp.TableSample)
+def sampling(node: exp.TableSample, session: Session) -> Expr:
+    """BLOCK is another word for SYSTEM; a sample has at most a million rows."""
+    method = node.args.get("method")
+    if method is not None and method.name.upper() == "BLOCK":
+        node.set("method", exp.var("SYSTEM"))
+    size = node.args.get("size")
+    if isinstance(size, exp.Literal) and size.is_int and int(size.name) > MOST_SAMPLED_ROWS:
+        raise invalid(f"Sample size must be between 0 and {MOST_SAMPLED_ROWS}, got {size.name}")
+    return node
+
+
+@rewrite(exp.WindowSpec)
+def frame(node: exp.WindowSpec, session: Session) -> Expr:
+    """A frame ends where it starts or later, and both its ends are numbers or both are intervals."""
+    start, end = (node.args.get(key) for key in ("start", "end"))
+    backwards = (str(node.args.get("start_side")).upper() == "FOLLOWING" and end == "CURRENT ROW") or (
+        start == "CURRENT ROW" and str(node.args.get("end_side")).upper() == "PRECEDING"
+    )
+    if backwards:
+        raise invalid("Invalid window frame.")
+    intervals = {isinstance(side, exp.Interval) for side in (start, end) if isinstance(side, Expr)}
+    if len(intervals) == 2:
+        raise invalid("Mixing numeric and interval frames is not supported.")
+    return node
+
+
+@rewrite(exp.Window)
+def windowed_average(node: exp.Window, session: Session) -> Expr:
+    """The mean of whole numbers over a window has three decimal places."""
+    if isinstance(node.this, exp.Avg) and not node.this.this.find(exp.AggFunc):  # an aggregate's type is not known yet
+        return macro("sf_windowed_average", node.copy(), node.this.this.copy())
     return node

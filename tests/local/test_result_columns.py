@@ -1,0 +1,120 @@
+"""What a result says of its columns: names, types, nullability."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from snowflake.connector import ProgrammingError, SnowflakeConnection
+from snowflake.snowpark import Session
+from snowflake.snowpark.types import DecimalType, LongType, StringType, StructField, StructType
+
+NUMBER, TEXT, VARIANT, TIMESTAMP_LTZ, OBJECT, ARRAY = 0, 2, 5, 6, 9, 10
+
+
+def described(connection: SnowflakeConnection, query: str) -> dict[str, Any]:
+    return {column.name: column for column in connection.cursor().execute(query).description}
+
+
+def test_an_unnamed_column_bears_its_own_text_in_upper_case(connection: SnowflakeConnection) -> None:
+    assert list(described(connection, "select 1+1, 'day', 3000 :: int, count( * )")) == [
+        "1+1", "'DAY'", "3000 :: INT", "COUNT( * )",
+    ]  # fmt: skip
+
+
+def test_columns_that_differ_in_case_only_stay_apart(connection: SnowflakeConnection) -> None:
+    cursor = connection.cursor().execute("""
+        with visits as (select 1 as "id", 2 as id), more as (select "id", id, id + "id" as total from visits)
+        select more.*, "id" as "Id" from more where id = 2 and "id" = 1""")
+    assert [column.name for column in cursor.description] == ["id", "ID", "TOTAL", "Id"]
+    assert cursor.fetchall() == [(1, 2, 3, 1)]
+
+
+def test_a_stored_column_meets_its_twin_of_another_case(connection: SnowflakeConnection) -> None:
+    cursor = connection.cursor()
+    cursor.execute('create table lower ("id" int, n int)')
+    cursor.execute("create table upper (id int, m int)")
+    cursor.execute("insert into lower values (1, 10)")
+    cursor.execute("insert into upper values (2, 20)")
+    joined = cursor.execute('select "id", id from lower join upper on "id" + 1 = id').fetchall()
+    assert joined == [(1, 2)]
+    assert cursor.execute('update lower set "id" = u.id from upper u where u.m = 20').fetchone()[0] == 1
+    assert cursor.execute('select "id" from lower').fetchone() == (2,)
+
+
+def test_a_quoted_name_in_another_case_is_another_column(connection: SnowflakeConnection) -> None:
+    connection.cursor().execute("create table visits (id int)")
+    with pytest.raises(ProgrammingError, match="invalid identifier 'id'") as refused:
+        connection.cursor().execute('select "id" from visits')
+    assert refused.value.errno == 904
+
+
+def test_nullability_follows_keys_literals_and_outer_joins(connection: SnowflakeConnection) -> None:
+    connection.cursor().execute("create table visits (id int not null, pages int)")
+    columns = described(
+        connection,
+        """
+        select v.id, v.pages, w.id as other, 1 as one, null as nothing, count(*) over () as n,
+            coalesce(v.pages, 0) as pages_or_none, iff(v.id > 1, 'a', 'b') as label
+        from visits v left join visits w on v.id = w.pages""",
+    )
+    assert {name for name, column in columns.items() if not column.is_nullable} == {
+        "ID", "ONE", "N", "PAGES_OR_NONE", "LABEL",
+    }  # fmt: skip
+
+
+def test_set_operations_combine_nullability(connection: SnowflakeConnection) -> None:
+    connection.cursor().execute("create table visits (id int not null, pages int)")
+    both = {
+        operation: described(connection, f"select id from visits {operation} select pages from visits")["ID"]
+        for operation in ("union", "union all", "intersect", "except")
+    }
+    assert {name: column.is_nullable for name, column in both.items()} == {
+        "union": True, "union all": True, "intersect": False, "except": False,
+    }  # fmt: skip
+
+
+def test_declared_types_reach_the_client_through_queries_and_views(connection: SnowflakeConnection) -> None:
+    connection.cursor().execute(
+        "create table t (a varchar(7) not null, b number(5, 2), c object, d array, e variant, f timestamp_ltz)"
+    )
+    connection.cursor().execute("create view v as select a, b, c, d, e, f from (select * from t)")
+    columns = described(connection, "select * from v")
+    assert [column.type_code for column in columns.values()] == [TEXT, NUMBER, OBJECT, ARRAY, VARIANT, TIMESTAMP_LTZ]
+    assert (columns["A"].internal_size, columns["A"].is_nullable) == (7, False)
+    assert (columns["B"].precision, columns["B"].scale) == (5, 2)
+
+
+def test_semi_structured_values_are_printed_indented(connection: SnowflakeConnection) -> None:
+    connection.cursor().execute("create table t (v variant)")
+    connection.cursor().execute("""insert into t select parse_json('{"a":[1,{}],"b":"ä"}')""")
+    printed = connection.cursor().execute("select v from t").fetchone()
+    assert printed == ('{\n  "a": [\n    1,\n    {}\n  ],\n  "b": "ä"\n}',)
+
+
+def test_snowpark_reads_the_schema_of_a_dataframe(session: Session) -> None:
+    frame = session.create_dataframe([(1, "a"), (2, None)], schema=["id", "label"])
+    assert frame.schema == StructType([
+        StructField("ID", LongType(), nullable=False), StructField("LABEL", StringType(), nullable=True),
+    ])  # fmt: skip
+
+
+def test_the_mean_over_a_window_has_three_decimals(session: Session) -> None:
+    frame = session.sql("select avg(column1) over () as m from values (1), (1), (2)")
+    assert frame.schema == StructType([StructField("M", DecimalType(38, 3))])
+    assert str(frame.collect()[0]["M"]) == "1.333"
+
+
+def test_a_result_can_be_described_again(connection: SnowflakeConnection) -> None:
+    cursor = connection.cursor()
+    cursor.execute("select 'abc' as label, 1.5 as score")
+    rows = cursor.execute(f"describe result '{cursor.sfqid}'").fetchall()
+    assert [row[:4] for row in rows] == [
+        ("LABEL", "VARCHAR(3)", "COLUMN", "N"), ("SCORE", "NUMBER(2,1)", "COLUMN", "N"),
+    ]  # fmt: skip
+
+
+def test_a_plan_is_explained_as_text(connection: SnowflakeConnection) -> None:
+    connection.cursor().execute("create table visits (id int)")
+    (plan,) = connection.cursor().execute("explain using text select id from visits").fetchone()
+    assert "VISITS" in plan
