@@ -9,15 +9,19 @@ from snowflake.connector import ProgrammingError, SnowflakeConnection
 Run = Callable[[str], list[tuple[Any, ...]]]
 
 
+def execute(connection: SnowflakeConnection, text: str) -> Any:
+    return connection.cursor().execute(text)
+
+
 @pytest.fixture
 def run(connection: SnowflakeConnection) -> Run:
-    return lambda text: list(connection.cursor().execute(text).fetchall())
+    return lambda text: list(execute(connection, text).fetchall())
 
 
 def test_using_shows_its_columns_first_and_once(connection: SnowflakeConnection, run: Run) -> None:
     run("create table l as select 1 as x, 2 as id")
     run("create table r as select 3 as y, 2 as id")
-    cursor = connection.cursor().execute("select * from (l inner join r using (id))")
+    cursor = execute(connection, "select * from (l inner join r using (id))")
     assert [column.name for column in cursor.description] == ["ID", "X", "Y"]
     assert cursor.fetchall() == [(2, 1, 3)]
 
@@ -49,7 +53,7 @@ def sales(run: Run) -> None:
 @pytest.mark.usefixtures("sales")
 @pytest.mark.parametrize("values", ["any", "any order by month desc", "select month from sales"])
 def test_a_pivot_finds_its_values(run: Run, connection: SnowflakeConnection, values: str) -> None:
-    cursor = connection.cursor().execute(f"select * from sales pivot (sum(amount) for month in ({values})) order by id")
+    cursor = execute(connection, f"select * from sales pivot (sum(amount) for month in ({values})) order by id")
     named = [dict(zip([c.name for c in cursor.description], row, strict=True)) for row in cursor.fetchall()]
     assert named == [{"ID": 1, "'JAN'": 10, "'FEB'": 20}, {"ID": 2, "'JAN'": 5, "'FEB'": None}]
 

@@ -12,8 +12,12 @@ from snowflake.snowpark.types import DecimalType, LongType, StringType, StructFi
 NUMBER, TEXT, VARIANT, TIMESTAMP_LTZ, OBJECT, ARRAY = 0, 2, 5, 6, 9, 10
 
 
+def execute(connection: SnowflakeConnection, text: str) -> Any:
+    return connection.cursor().execute(text)
+
+
 def described(connection: SnowflakeConnection, query: str) -> dict[str, Any]:
-    return {column.name: column for column in connection.cursor().execute(query).description}
+    return {column.name: column for column in execute(connection, query).description}
 
 
 def test_an_unnamed_column_bears_its_own_text_in_upper_case(connection: SnowflakeConnection) -> None:
@@ -23,15 +27,18 @@ def test_an_unnamed_column_bears_its_own_text_in_upper_case(connection: Snowflak
 
 
 def test_columns_that_differ_in_case_only_stay_apart(connection: SnowflakeConnection) -> None:
-    cursor = connection.cursor().execute("""
+    cursor = execute(
+        connection,
+        """
         with visits as (select 1 as "id", 2 as id), more as (select "id", id, id + "id" as total from visits)
-        select more.*, "id" as "Id" from more where id = 2 and "id" = 1""")
+        select more.*, "id" as "Id" from more where id = 2 and "id" = 1""",
+    )
     assert [column.name for column in cursor.description] == ["id", "ID", "TOTAL", "Id"]
     assert cursor.fetchall() == [(1, 2, 3, 1)]
 
 
 def test_a_stored_column_meets_its_twin_of_another_case(connection: SnowflakeConnection) -> None:
-    cursor = connection.cursor()
+    cursor: Any = connection.cursor()
     cursor.execute('create table lower ("id" int, n int)')
     cursor.execute("create table upper (id int, m int)")
     cursor.execute("insert into lower values (1, 10)")
@@ -43,14 +50,14 @@ def test_a_stored_column_meets_its_twin_of_another_case(connection: SnowflakeCon
 
 
 def test_a_quoted_name_in_another_case_is_another_column(connection: SnowflakeConnection) -> None:
-    connection.cursor().execute("create table visits (id int)")
+    execute(connection, "create table visits (id int)")
     with pytest.raises(ProgrammingError, match="invalid identifier 'id'") as refused:
-        connection.cursor().execute('select "id" from visits')
+        execute(connection, 'select "id" from visits')
     assert refused.value.errno == 904
 
 
 def test_nullability_follows_keys_literals_and_outer_joins(connection: SnowflakeConnection) -> None:
-    connection.cursor().execute("create table visits (id int not null, pages int)")
+    execute(connection, "create table visits (id int not null, pages int)")
     columns = described(
         connection,
         """
@@ -64,7 +71,7 @@ def test_nullability_follows_keys_literals_and_outer_joins(connection: Snowflake
 
 
 def test_set_operations_combine_nullability(connection: SnowflakeConnection) -> None:
-    connection.cursor().execute("create table visits (id int not null, pages int)")
+    execute(connection, "create table visits (id int not null, pages int)")
     both = {
         operation: described(connection, f"select id from visits {operation} select pages from visits")["ID"]
         for operation in ("union", "union all", "intersect", "except")
@@ -75,10 +82,11 @@ def test_set_operations_combine_nullability(connection: SnowflakeConnection) -> 
 
 
 def test_declared_types_reach_the_client_through_queries_and_views(connection: SnowflakeConnection) -> None:
-    connection.cursor().execute(
-        "create table t (a varchar(7) not null, b number(5, 2), c object, d array, e variant, f timestamp_ltz)"
+    execute(
+        connection,
+        "create table t (a varchar(7) not null, b number(5, 2), c object, d array, e variant, f timestamp_ltz)",
     )
-    connection.cursor().execute("create view v as select a, b, c, d, e, f from (select * from t)")
+    execute(connection, "create view v as select a, b, c, d, e, f from (select * from t)")
     columns = described(connection, "select * from v")
     assert [column.type_code for column in columns.values()] == [TEXT, NUMBER, OBJECT, ARRAY, VARIANT, TIMESTAMP_LTZ]
     assert (columns["A"].internal_size, columns["A"].is_nullable) == (7, False)
@@ -86,9 +94,9 @@ def test_declared_types_reach_the_client_through_queries_and_views(connection: S
 
 
 def test_semi_structured_values_are_printed_indented(connection: SnowflakeConnection) -> None:
-    connection.cursor().execute("create table t (v variant)")
-    connection.cursor().execute("""insert into t select parse_json('{"a":[1,{}],"b":"ä"}')""")
-    printed = connection.cursor().execute("select v from t").fetchone()
+    execute(connection, "create table t (v variant)")
+    execute(connection, """insert into t select parse_json('{"a":[1,{}],"b":"ä"}')""")
+    printed = execute(connection, "select v from t").fetchone()
     assert printed == ('{\n  "a": [\n    1,\n    {}\n  ],\n  "b": "ä"\n}',)
 
 
@@ -106,7 +114,7 @@ def test_the_mean_over_a_window_has_three_decimals(session: Session) -> None:
 
 
 def test_a_result_can_be_described_again(connection: SnowflakeConnection) -> None:
-    cursor = connection.cursor()
+    cursor: Any = connection.cursor()
     cursor.execute("select 'abc' as label, 1.5 as score")
     rows = cursor.execute(f"describe result '{cursor.sfqid}'").fetchall()
     assert [row[:4] for row in rows] == [
@@ -115,6 +123,6 @@ def test_a_result_can_be_described_again(connection: SnowflakeConnection) -> Non
 
 
 def test_a_plan_is_explained_as_text(connection: SnowflakeConnection) -> None:
-    connection.cursor().execute("create table visits (id int)")
-    (plan,) = connection.cursor().execute("explain using text select id from visits").fetchone()
+    execute(connection, "create table visits (id int)")
+    (plan,) = execute(connection, "explain using text select id from visits").fetchone()
     assert "VISITS" in plan
