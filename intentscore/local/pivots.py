@@ -50,7 +50,9 @@ def _name_values(field: Any) -> None:
     """A value that is no literal names its column by its text, as `CAST(1 AS NUMBER(38,0))`."""
     for value in list(field.expressions):
         if isinstance(value, exp.Cast):
-            name = f"CAST({value.this.sql(dialect='snowflake')} AS {_declared(value.to)})"
+            text = value.this.sql(dialect="snowflake")
+            is_date = value.to.this == exp.DType.DATE
+            name = f"TO_DATE({text})" if is_date else f"CAST({text} AS {_declared(value.to)})"
             value.replace(exp.PivotAlias(this=value.copy(), alias=exp.to_identifier(name, quoted=True)))
 
 

@@ -49,10 +49,10 @@ MOST_SAMPLED_ROWS = 1_000_000
 
 @rewrite(exp.TableSample)
 def sampling(node: exp.TableSample, session: Session) -> Expr:
-    """BLOCK is another word for SYSTEM; a sample has at most a million rows."""
+    """Blocks are sampled row by row, as DuckDB's are too large to be fair; a sample has at most a million rows."""
     method = node.args.get("method")
-    if method is not None and method.name.upper() == "BLOCK":
-        node.set("method", exp.var("SYSTEM"))
+    if method is not None and method.name.upper() in ("BLOCK", "SYSTEM"):
+        node.set("method", exp.var("BERNOULLI"))
     size = node.args.get("size")
     if isinstance(size, exp.Literal) and size.is_int and int(size.name) > MOST_SAMPLED_ROWS:
         raise invalid(f"Sample size must be between 0 and {MOST_SAMPLED_ROWS}, got {size.name}")
