@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +17,7 @@ from snowflake.connector.errors import ProgrammingError
 from intentscore.local.engine import open_engine
 
 Run = Callable[..., list[dict[str, Any]]]
-ENDED = ("SUCCEEDED", "FAILED", "SKIPPED")
+ROOT = Path(__file__).parents[2]
 
 
 def runner(connection: SnowflakeConnection) -> Run:
@@ -283,3 +285,36 @@ def test_tasks_and_their_history_survive_the_engine(tmp_path: Path) -> None:
         assert "engine stopped" in ended["ERROR_MESSAGE"]
         (graph_run,) = run("SELECT state FROM TABLE(information_schema.complete_task_graphs())")
         assert graph_run["STATE"] == "FAILED"
+
+
+RUN_UNTIL_KILLED = """
+import sys, time
+from pathlib import Path
+import snowflake.connector
+from intentscore.local.engine import open_engine
+with open_engine(Path(sys.argv[1]), print) as engine:
+    cursor = snowflake.connector.connect(**engine.connection_parameters()).cursor()
+    cursor.execute("CREATE TASK slow AS SELECT SYSTEM$WAIT(60)")
+    cursor.execute("EXECUTE TASK slow")
+    history = "SELECT 1 FROM TABLE(information_schema.task_history()) WHERE state = 'EXECUTING'"
+    while not cursor.execute(history).fetchall():
+        time.sleep(0.02)
+    print("running", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_run_that_a_kill_cuts_off_is_failed_at_the_next_start(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", RUN_UNTIL_KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "running\n"
+        process.kill()
+    with (
+        open_engine(tmp_path, lambda _: None) as engine,
+        snowflake.connector.connect(**engine.connection_parameters()) as connection,
+    ):
+        (ended,) = runner(connection)("SELECT * FROM TABLE(information_schema.task_history())")
+        assert (ended["NAME"], ended["STATE"]) == ("SLOW", "FAILED")
+        assert ended["COMPLETED_TIME"] is not None
