@@ -187,6 +187,7 @@ class Preparation(contextlib.ExitStack):
 
     def function(self, run: Callable[..., pa.Array], takes: list[str], gives: str, *, volatile: bool = False) -> str:
         """A Python function over Arrow columns, under a DuckDB name for as long as the statement lasts."""
+        self.holds_rows = True
         return self.enter_context(self.session.function(run, takes, gives, volatile=volatile))
 
 

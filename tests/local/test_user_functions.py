@@ -174,3 +174,11 @@ def test_a_function_outlives_its_session_unless_it_is_temporary(session: Session
     assert other.execute("SELECT STAYS()").fetchall() == [(1,)]
     with pytest.raises(Exception, match="Unknown function GOES"):
         other.execute("SELECT GOES()")
+
+
+def test_a_view_over_a_python_function_computes_when_it_is_read(session: Session) -> None:
+    create(session, "NEXT(X INT) RETURNS INT", "def f(x):\n    return x + 1")
+    session.sql("CREATE TABLE T (A INT)").collect()
+    session.sql("CREATE VIEW V AS SELECT NEXT(A) AS B FROM T").collect()
+    session.sql("INSERT INTO T VALUES (1), (2)").collect()
+    assert rows(session, "SELECT B FROM V ORDER BY B") == [(2,), (3,)]
