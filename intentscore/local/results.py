@@ -20,7 +20,7 @@ from intentscore.local import spilling, types
 from intentscore.local.types import ColumnType
 
 INLINE_ROWS = 5_000
-CHUNK_ROWS = 100_000
+CHUNK_ROWS = 65_536
 KEPT_RESULTS = 64
 KEPT_BYTES = 256 * 2**20
 UTC_OFFSET = 1440
