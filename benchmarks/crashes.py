@@ -315,7 +315,7 @@ def look(home: Path) -> Changes:
             seen[f"model:{name[2:]}"] = versions
         databases = [row["name"] for row in rows("SHOW DATABASES")]
         seen |= {f"database:{name[2:]}": True for name in databases if name.startswith("B_")}
-        check_folders(home / "engine")
+        check_folders(home / "engine", len(rows("SHOW STAGES")), sum(len(v) for k, v in seen.items() if "model:" in k))
         return seen
 
 
@@ -325,8 +325,10 @@ def fetched(connection: Any, stage: str, name: str) -> str:
         return digest((Path(folder) / name).read_bytes())
 
 
-def check_folders(root: Path) -> None:
+def check_folders(root: Path, stages: int, versions: int) -> None:
     """Nothing is left on disk that nothing refers to."""
+    found = [len([f for f in root.glob(f"{kind}/*") if not f.name.startswith("_")]) for kind in ("stages", "models")]
+    assert found == [stages, versions], f"folders of stages and models: {found}, referred to: {[stages, versions]}"
     stray = [*root.glob("databases/*.new*"), *root.glob("databases/*.dropped"), *root.glob("replaced/*")]
     assert not stray, stray
 
