@@ -112,6 +112,13 @@ def show_locks(session: Session, head: Statement) -> Result:
     return results.rows(columns, [row])
 
 
+@statement("SHOW REGIONS")
+def show_regions(session: Session, head: Statement) -> Result:
+    head.scanner.end()
+    columns = dict.fromkeys(("region_group", "snowflake_region", "cloud", "region", "display_name"), types.TEXT)
+    return results.rows(columns, [["PUBLIC", "LOCAL", "local", "local", "the local engine"]])
+
+
 @context_function("CURRENT_TRANSACTION")
 def current_transaction(session: Session) -> str | None:
     return session.transaction.id

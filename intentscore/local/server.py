@@ -252,7 +252,7 @@ class Server:
         shown: dict[str, Any] = {"id": query.id, "status": query.status, "state": query.status, "sqlText": query.text}
         if query.error is not None:
             shown |= {"errorCode": f"{query.error.code:06d}", "errorMessage": query.error.message}
-        return succeeded({"queries": [shown], "sqlState": query.error.sqlstate if query.error else None})
+        return succeeded({"queries": [shown]})
 
     def _query(self, request: Request, session: Session) -> Query | None:
         """A query of this very session."""
