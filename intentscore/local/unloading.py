@@ -282,7 +282,7 @@ def _shower(kind: ColumnType, form: FileFormat) -> Any:
         case "boolean":
             return lambda v: "true" if v else "false"
         case "real":
-            return lambda v: str(int(v)) if v == int(v) and abs(v) < 1e15 else repr(v)
+            return lambda v: str(int(v)) if abs(v) < 1e15 and v == int(v) else "NaN" if v != v else repr(v)
         case "binary":
             return lambda v: bytes(v).hex().upper()
         case "timestamp_ntz":

@@ -121,3 +121,10 @@ def test_a_fetched_result_leaves_memory_and_no_file(tmp_path: Path) -> None:
     assert kept.held_bytes == 0
     assert store.chunk(first) == before
     assert list(tmp_path.iterdir()) == []
+
+
+def test_unloaded_numbers_may_be_no_numbers(connection: SnowflakeConnection, tmp_path: Path) -> None:
+    run(connection, "CREATE STAGE OUT", "COPY INTO @OUT/a.csv FROM (SELECT 'NaN'::FLOAT, 2.0::FLOAT) SINGLE = TRUE "
+        "FILE_FORMAT = (TYPE = CSV COMPRESSION = NONE)")  # fmt: skip
+    run(connection, f"GET @OUT/a.csv file://{tmp_path}")
+    assert (tmp_path / "a.csv").read_text().strip() == "NaN,2"
