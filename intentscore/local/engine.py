@@ -119,7 +119,7 @@ class Endpoint:
         """What the Python connector and Snowpark take to connect, without asking the network which cloud this is."""
         quiet = {"CLIENT_TELEMETRY_ENABLED": False, "CLIENT_OUT_OF_BAND_TELEMETRY_ENABLED": False}
         return {**asdict(self), "protocol": "http", "schema": "PUBLIC", "session_parameters": quiet,
-                "platform_detection_timeout_seconds": 0.0}  # fmt: skip
+                "platform_detection_timeout_seconds": 0}  # fmt: skip
 
 
 class Engine:
