@@ -100,11 +100,29 @@ class Connection:
         self._duck = duck
         self._registered: dict[str, pa.Table] = {}
         self._appending: tuple[str, int] | None = None
+        self._interrupting = threading.Lock()
+        self._ending = False
         self.journal: list[Change] | None = None
         self.now: datetime | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._duck, name)
+
+    def interrupt(self) -> None:
+        """Stop what DuckDB is at, unless it is ending a transaction: half an end would leave it aborted."""
+        with self._interrupting:
+            if not self._ending:
+                self._duck.interrupt()
+
+    def end(self, how: str) -> None:
+        """COMMIT or ROLLBACK."""
+        with self._interrupting:
+            self._ending = True
+        try:
+            self._duck.execute(how).fetchall()
+        finally:
+            with self._interrupting:
+                self._ending = False
 
     def register(self, name: str, table: pa.Table) -> None:
         self._registered[name] = table
@@ -310,7 +328,7 @@ class Transaction:
         if not was_begun:
             return
         try:
-            self._duck.execute(how).fetchall()
+            self._duck.end(how)
         except duckdb.TransactionException:
             if how == "COMMIT":
                 raise
@@ -336,7 +354,7 @@ class Transaction:
         del self._journal[noted:], self._after_commit[commits:], self._on_rollback[rollbacks:]
         self._duck.journal = None
         with contextlib.suppress(duckdb.Error):
-            self._duck.execute("ROLLBACK").fetchall()
+            self._duck.end("ROLLBACK")
         try:
             if not all(change.certain for change in self._journal):
                 raise RuntimeError("its changes depend on chance")
