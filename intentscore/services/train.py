@@ -160,7 +160,7 @@ def _result(run_id: str, path: str, trained: TrainedModel) -> TrainResult:
         buyers=trained.data.buyers,
         train_months=", ".join(trained.split.train_period.months),
         holdout_months=", ".join(trained.split.holdout_period.months),
-        trees=trained.best_iteration,
+        trees=trained.booster.num_trees(),
         feature_hash=feature_hash(),
         metrics=_metrics(trained),
         holdout_deciles=trained.deciles,
