@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +59,7 @@ from intentscore.local import (
 )
 from intentscore.local.errors import already_exists, does_not_exist
 from intentscore.local.queries import QueryLog, stopped
+from intentscore.local.rewrites import macros
 from intentscore.local.session import Session
 from intentscore.local.storage import Storage
 from intentscore.local.task_runs import TaskRuns
@@ -144,8 +144,8 @@ class Engine:
         self.host, self.port = HOST, 0
         self._root_connection = duckdb.connect(config={"lambda_syntax": "ENABLE_SINGLE_ARROW"})
         self._root_connection.execute("SET GLOBAL TimeZone = 'UTC'").fetchall()
-        for script in sorted(resources.files("intentscore.local").joinpath("functions").iterdir(), key=str):
-            self._root_connection.execute(script.read_text()).fetchall()
+        for definition in macros.for_duckdb():
+            self._root_connection.execute(definition).fetchall()
         self._databases: list[str] = []
         self._changing_databases = threading.Lock()
         for name in self.storage.database_names():

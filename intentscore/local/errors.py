@@ -11,6 +11,9 @@ from intentscore.local import spelling
 COMPILATION = "SQL compilation error:\n"
 
 
+_OWN = re.compile(r"(?:^|: |['\"])(\d{6}):([0-9A-Z]{5}):(.*?)(?:['\"] to [A-Z]|\" ?(?:,|$)|$)", re.S)
+
+
 class SnowflakeError(Exception):
     """An error as the wire protocol carries it: message, error number, SQLSTATE."""
 
@@ -54,6 +57,8 @@ def from_duckdb(error: duckdb.Error) -> SnowflakeError:
     text = spelling.plain(str(error).split("\n\n")[0].strip())
     first = text.split("\n")[0]
     detail = first.split(": ", 1)[-1]
+    if found := _OWN.search(text):  # said by one of our own macros
+        return SnowflakeError(found[3], int(found[1]), found[2])
     if isinstance(error, duckdb.CatalogException):
         return _from_catalog_error(detail)
     if isinstance(error, duckdb.BinderException):

@@ -117,7 +117,10 @@ def converted(session: Session, routine: Routine, arguments: Arguments) -> pa.Ta
             value = exp.column(f"A{at}", quoted=True)
             if is_semi_structured(arguments.types[at]):
                 value = exp.Anonymous(this="json", expressions=[value])
-        cells.append(exp.alias_(routines.cast_to(value, parameter.type), f"P{i}", quoted=True))
+        given = routines.cast_to(value, parameter.type)
+        if is_semi_structured(types.from_declared(parameter.type)):
+            given = exp.Anonymous(this="to_json", expressions=[given])
+        cells.append(exp.alias_(given, f"P{i}", quoted=True))
     with sql.Preparation(session) as preparation:
         query = exp.select(*cells)
         if arguments.types:

@@ -9,17 +9,18 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pyarrow as pa
 from fakesnow.statement_type import DELETE, INSERT, MERGE, SELECT, UPDATE
 from sqlglot import Expr, exp
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ParseError, SqlglotError, UnsupportedError
-from sqlglot.parsers.snowflake import SnowflakeParser
 from sqlglot.tokenizer_core import Token
 
 from intentscore.local import (
     columns,
     context_functions,
+    dialect,
     load_history,
     model_aliases,
     results,
@@ -39,28 +40,7 @@ if TYPE_CHECKING:
     from intentscore.local.session import Session
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # what it cannot read, we refuse by name ourselves
-
-
-class _Parser(SnowflakeParser):
-    """Keeps the text of every projection, which names its column where it has no alias."""
-
-    def _parse_projections(self) -> tuple[list[Expr], list[Expr] | None]:
-        return self._parse_csv(self._parse_projection), None
-
-    def _parse_wrapped(self, parse_method: Callable[[], Any], optional: bool = False) -> Any:
-        """MATCH_CONDITION takes any condition here, so that a wrong one is refused in an account's words."""
-        if parse_method == self._parse_comparison:
-            parse_method = self._parse_disjunction
-        return super()._parse_wrapped(parse_method, optional=optional)
-
-    def _parse_projection(self) -> Expr | None:
-        first = self._curr
-        parsed = self._parse_expression()
-        if parsed is not None and first is not None and self._prev is not None:
-            parsed.meta[rewrites.TEXT] = self.sql[first.start : self._prev.end + 1]
-        return parsed
-
-
+SNOWFLAKE = dialect.Engine()
 DUCKDB = Dialect.get_or_raise("duckdb")
 
 
@@ -68,7 +48,9 @@ def parse(text: str, bindings: Sequence[Any] = ()) -> Expr:
     """One statement as sqlglot's tree, with bound values in their places."""
     tokens = model_aliases.expand(_conditions_first(_without_scoped(tokenize(text))))
     try:
-        parsed = [e for e in _Parser(dialect="snowflake").parse(tokens, text) if e and not isinstance(e, exp.Semicolon)]
+        parsed = [
+            e for e in dialect.Parser(dialect="snowflake").parse(tokens, text) if e and not isinstance(e, exp.Semicolon)
+        ]
     except ParseError as error:
         raise syntax_error(_first_error(error)) from None
     if len(parsed) != 1:
@@ -222,15 +204,41 @@ def status_columns() -> Result:
 
 def query(session: Session, expression: Expr, *, describe_only: bool = False) -> Result:
     with Preparation(session, describe_only=describe_only) as preparation:
-        prepared = preparation.to_duckdb(expression)
-        relation = session.duck.sql(prepared)
-        held = [types.from_duckdb(str(kind)) for kind in relation.types]
-        names = [spelling.plain(name) for name in relation.columns]
-        arrow = relation.limit(0).to_arrow_table() if describe_only else relation.to_arrow_table()
+        prepared, described = _described(session, preparation.rewrite(expression))
+        names = [row[0] for row in described]
+        held = [types.from_duckdb(row[1]) for row in described]
+        if describe_only:
+            table = pa.Table.from_arrays([pa.nulls(0)] * len(names), names=names)
+        else:
+            table = session.duck.sql(_as_sent(prepared, held)).to_arrow_table()
+        names = [spelling.plain(name) for name in names]
         if (shape := preparation.shape) is not None and len(shape) == len(held):
             held = [types.refined(t, f.type, nullable=f.nullable) for t, f in zip(held, shape, strict=True)]
             names = [field.name for field in shape]
-        return Result(arrow.rename_columns(names), held, SELECT)
+        return Result(table.rename_columns(names), held, SELECT)
+
+
+def _described(session: Session, root: Expr) -> tuple[str, list[tuple[Any, ...]]]:
+    """The query in DuckDB's SQL, and its columns with their types."""
+    prepared = generate(root)
+    try:
+        return prepared, session.fetch(f"DESCRIBE {prepared}")
+    except duckdb.BinderException as error:
+        if not any(reason in str(error) for reason in rewrites.CANNOT_CHOOSE):
+            raise
+        prepared = generate(rewrites.expand_aliases(root))
+        return prepared, session.fetch(f"DESCRIBE {prepared}")
+
+
+def _as_sent(prepared: str, columns: Sequence[types.ColumnType]) -> str:
+    """Semi-structured columns leave DuckDB as JSON text."""
+    if not any(column.wire in types.SEMI_STRUCTURED for column in columns):
+        return prepared
+    cells = [
+        f"CAST(to_json(#{i}) AS VARCHAR)" if column.wire in types.SEMI_STRUCTURED else f"#{i}"
+        for i, column in enumerate(columns, 1)
+    ]
+    return f"SELECT {', '.join(cells)} FROM ({prepared})"
 
 
 def run_text(session: Session, text: str) -> Result:
@@ -340,7 +348,7 @@ def insert_batch(session: Session, text: str, columns: list[list[Any]]) -> Resul
 
 
 def parse_unbound(text: str) -> Expr:
-    parsed = _Parser(dialect="snowflake").parse(tokenize(text), text)
+    parsed = dialect.Parser(dialect="snowflake").parse(tokenize(text), text)
     if not parsed or parsed[0] is None:
         raise syntax_error("empty statement")
     return parsed[0]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 MAX_TEXT = 16_777_216
+SEMI_STRUCTURED = ("variant", "array", "object")
 MAX_BINARY = 8_388_608
 
 
@@ -63,7 +64,7 @@ TIMESTAMP_LTZ = ColumnType("timestamp_ltz", 0, 9)
 TIMESTAMP_TZ = ColumnType("timestamp_tz", 0, 9)
 
 _FROM_DUCKDB = {
-    "BOOLEAN": BOOLEAN, "FLOAT": REAL, "DOUBLE": REAL, "DATE": DATE, "JSON": VARIANT,
+    "BOOLEAN": BOOLEAN, "FLOAT": REAL, "DOUBLE": REAL, "DATE": DATE, "JSON": VARIANT, "VARIANT": VARIANT,
     "BLOB": BINARY, "TIME": TIME, "TIMESTAMP WITH TIME ZONE": TIMESTAMP_TZ,
 }  # fmt: skip
 

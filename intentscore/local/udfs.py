@@ -13,6 +13,7 @@ from intentscore.local import context_functions, rewrites, routines, sql
 from intentscore.local.errors import SnowflakeError, unsupported
 from intentscore.local.names import quote
 from intentscore.local.procedures import leased
+from intentscore.local.rewrites.macros import macro
 from intentscore.local.routines import FUNCTION, Found
 from intentscore.local.signatures import Routine
 from intentscore.local.sources import resolver
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from intentscore.local.workers import Definition, Worker
 
 DEEPEST = 32
+
+SEMI_STRUCTURED = {"VARIANT": "sf_to_variant", "VARIANT[]": "sf_to_array", "MAP(VARCHAR, VARIANT)": "sf_to_object"}
 
 
 @resolver
@@ -119,13 +122,17 @@ def _applied(found: Found, cells: Sequence[Expr], preparation: Preparation) -> E
         return sql_body(found, converted, preparation.session)
     definition = routines.definition(preparation.session, routine, FUNCTION)
     name = scalar(preparation, definition, volatile=not routine.immutable)
+    semi = [stored in SEMI_STRUCTURED for _, _, stored in definition.arguments]
+    converted = [
+        exp.Anonymous(this="to_json", expressions=[c]) if s else c for c, s in zip(converted, semi, strict=True)
+    ]
     return _typed(exp.Anonymous(this=name, expressions=converted or [exp.Literal.number(1)]), definition)
 
 
 def _typed(value: Expr, definition: Definition) -> Expr:
-    """JSON comes from the process as text."""
-    is_json = definition.returns[0][2] == "JSON"
-    return exp.Anonymous(this="json", expressions=[value]) if is_json else value
+    """Semi-structured values come from the process as JSON."""
+    converting = SEMI_STRUCTURED.get(definition.returns[0][2])
+    return macro(converting, exp.Anonymous(this="json", expressions=[value])) if converting else value
 
 
 def _overloaded(found: list[Found], cells: Sequence[Expr], preparation: Preparation) -> Expr:
@@ -213,7 +220,7 @@ def _aggregate(routine: Routine, node: Expr, given: Sequence[Expr], preparation:
 
 
 def _passed(stored: str) -> str:
-    return "VARCHAR" if stored == "JSON" else stored
+    return "VARCHAR" if stored in SEMI_STRUCTURED else stored
 
 
 def _function(

@@ -4,14 +4,50 @@
 that one walk applies them all.
 """
 
-from intentscore.local.rewrites import adopted, conversions, dates, joins, numbers, rows
-from intentscore.local.rewrites.joins import order_using_columns
-from intentscore.local.rewrites.naming import TEXT, fold_names, name_columns, visible_ctes
-from intentscore.local.rewrites.registry import apply, cast, macro, rewrite
+from __future__ import annotations
 
-THEMES = (conversions, numbers, dates, adopted, rows, joins)
+from typing import TYPE_CHECKING
+
+from sqlglot import Expr
+
+from intentscore.local.rewrites import (
+    adopted,
+    aggregates,
+    conversions,
+    dates,
+    functions,
+    joins,
+    numbers,
+    rows,
+    semistructured,
+    text,
+)
+from intentscore.local.rewrites.functions import CANNOT_CHOOSE, bind_aggregates, expand_aliases
+from intentscore.local.rewrites.joins import order_using_columns
+from intentscore.local.rewrites.macros import macro
+from intentscore.local.rewrites.naming import fold_names, name_columns, visible_ctes
+from intentscore.local.rewrites.registry import cast, rewrite, walk
+
+if TYPE_CHECKING:
+    from intentscore.local.session import Session
+
+THEMES = (functions, conversions, semistructured, numbers, dates, text, aggregates, adopted, rows, joins)
 
 __all__ = [
-    "TEXT", "THEMES", "apply", "cast", "fold_names", "macro", "name_columns", "order_using_columns", "rewrite",
+    "CANNOT_CHOOSE",
+    "THEMES",
+    "apply",
+    "cast",
+    "expand_aliases",
+    "fold_names",
+    "macro",
+    "name_columns",
+    "order_using_columns",
+    "rewrite",
     "visible_ctes",
-]  # fmt: skip
+]
+
+
+def apply(root: Expr, session: Session) -> Expr:
+    """Every rewrite on every node; then the macros over aggregates."""
+    return bind_aggregates(walk(root, session))

@@ -22,18 +22,7 @@ def _adopted(function: Callable[[Expr], Expr]) -> Rewrite:
 
 
 for _classes, _function in (
-    ((exp.ArrayAgg, exp.Window), fakesnow.array_agg),
-    ((exp.WithinGroup,), fakesnow.array_agg_within_group),
-    ((exp.ObjectAgg,), fakesnow.object_agg),
-    ((exp.ArraySize,), fakesnow.array_size),
-    ((exp.RegexpReplace,), fakesnow.regex_replace),
-    ((exp.RegexpExtract,), fakesnow.regex_substr),
     ((exp.HexString,), fakesnow.hex_string),
     ((exp.TableSample,), fakesnow.sample),
-    ((exp.ToVariant,), fakesnow.to_variant),
-    ((exp.Split,), fakesnow.split),
-    ((exp.JSONExtract, exp.JSONExtractScalar), fakesnow.json_extract_precedence),
-    ((exp.StarMap, exp.Struct, exp.JSONObject), fakesnow.object_construct),
-    ((exp.Lateral, exp.TableFromRows), fakesnow.flatten),
 ):
     rewrite(*_classes)(_adopted(_function))

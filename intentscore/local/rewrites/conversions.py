@@ -1,27 +1,29 @@
-"""Types and casts."""
+"""Types and casts. A cast and the TO_… function of its type are one and the same."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from fakesnow import transforms as fakesnow
 from sqlglot import Expr, exp
 
 from intentscore.local.errors import unsupported
-from intentscore.local.rewrites.registry import cast, macro, rewrite
+from intentscore.local.rewrites.functions import function, literal
+from intentscore.local.rewrites.macros import macro
+from intentscore.local.rewrites.registry import cast, rewrite
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
 
 Type = exp.DataType.Type
 
+OBJECT_TYPE = "MAP(VARCHAR, VARIANT)"
 _DUCKDB_TYPES = {
     Type.INT: Type.BIGINT, Type.SMALLINT: Type.BIGINT, Type.TINYINT: Type.BIGINT, Type.BIGINT: Type.BIGINT,
     Type.FLOAT: Type.DOUBLE, Type.DOUBLE: Type.DOUBLE, Type.TIMESTAMPNTZ: Type.TIMESTAMP,
-    Type.TIMESTAMPLTZ: Type.TIMESTAMPTZ, Type.DATETIME: Type.TIMESTAMP, Type.VARIANT: Type.JSON,
-    Type.OBJECT: Type.JSON, Type.ARRAY: Type.JSON, Type.MAP: Type.JSON, Type.CHAR: Type.TEXT, Type.NCHAR: Type.TEXT,
+    Type.TIMESTAMPLTZ: Type.TIMESTAMPTZ, Type.DATETIME: Type.TIMESTAMP, Type.CHAR: Type.TEXT, Type.NCHAR: Type.TEXT,
     Type.VARCHAR: Type.TEXT, Type.NVARCHAR: Type.TEXT, Type.BINARY: Type.VARBINARY,
 }  # fmt: skip
+_STRUCTURED = {Type.VARIANT: "VARIANT", Type.ARRAY: "VARIANT[]", Type.OBJECT: OBJECT_TYPE, Type.MAP: OBJECT_TYPE}
 
 
 @rewrite(exp.DataType)
@@ -35,35 +37,149 @@ def data_type(node: exp.DataType, session: Session) -> Expr:
         return exp.DataType.build(f"DECIMAL({precision}, {scale})")
     if node.this in (Type.GEOGRAPHY, Type.GEOMETRY, Type.VECTOR):
         raise unsupported(f"the type {node.this.value}")
+    if structured := _STRUCTURED.get(node.this):
+        return exp.DataType(this=Type.USERDEFINED, kind=structured)
     target = _DUCKDB_TYPES.get(node.this)
     return exp.DataType(this=target) if target else node
 
 
-@rewrite(exp.ToNumber)
-def to_number(node: exp.ToNumber, session: Session) -> Expr:
-    converted = fakesnow.to_decimal(node)
-    if isinstance(converted, (exp.Cast, exp.TryCast)):
-        converted.set("to", data_type(converted.to, session))
-    return converted
+_CASTS: dict[Any, str] = {
+    "VARIANT": "sf_to_variant", "VARIANT[]": "sf_to_array", OBJECT_TYPE: "sf_to_object", Type.TEXT: "sf_to_varchar",
+    Type.BIGINT: "sf_to_integer", Type.DOUBLE: "sf_to_double", Type.BOOLEAN: "sf_to_boolean", Type.DATE: "sf_to_date",
+    Type.TIME: "sf_to_time", Type.TIMESTAMP: "sf_to_timestamp", Type.TIMESTAMPTZ: "sf_to_timestamp_tz",
+    Type.VARBINARY: "sf_to_binary",
+}  # fmt: skip
+_TRY_CASTS: dict[Any, str] = {
+    Type.BIGINT: "sf_try_to_integer", Type.DOUBLE: "sf_try_to_double", Type.BOOLEAN: "sf_try_to_boolean",
+    Type.DATE: "sf_try_to_date", Type.TIME: "sf_try_to_time", Type.TIMESTAMP: "sf_try_to_timestamp",
+    Type.TIMESTAMPTZ: "sf_try_to_timestamp_tz", Type.VARBINARY: "sf_try_to_binary", Type.TEXT: "sf_to_varchar",
+}  # fmt: skip
 
 
-@rewrite(exp.ToChar)
-def to_varchar(node: exp.ToChar, session: Session) -> Expr:
-    return node if node.args.get("format") else macro("sf_to_varchar", node.this)
+@rewrite(exp.Cast, exp.TryCast)
+def conversion(node: exp.Cast, session: Session) -> Expr:
+    if isinstance(node.this, exp.Null) or node.to.this == Type.INTERVAL:
+        return node
+    kind: Any = node.to.args.get("kind") if node.to.this == Type.USERDEFINED else node.to.this
+    if node.to.this == Type.DECIMAL:
+        node.set("this", macro("sf_castable", node.this))
+        return node
+    converting = (_TRY_CASTS if isinstance(node, exp.TryCast) else _CASTS).get(kind)
+    return macro(converting, node.this) if converting else node
 
 
-@rewrite(exp.Cast)
-def cast_to_text(node: exp.Cast, session: Session) -> Expr:
-    is_text = node.to.this == Type.TEXT and type(node) is exp.Cast
-    if is_text and not isinstance(node.this, (exp.Literal, exp.Null, exp.JSONExtract, exp.Bracket)):
-        return macro("sf_to_varchar", node.this)
-    if is_text and isinstance(node.this, (exp.JSONExtract, exp.Bracket)):
-        return macro("sf_variant_text", node.this)
-    if node.to.this == Type.TIMESTAMP and not isinstance(node.this, exp.Null):
-        return macro("sf_timestamp", node.this)
-    return node
+# ---------------------------------------------------------------------------- numbers
 
 
-@rewrite(exp.ToBoolean)
-def to_boolean(node: exp.ToBoolean, session: Session) -> Expr:
-    return macro("sf_try_boolean", node.this) if node.args.get("safe") else cast(node.this, Type.BOOLEAN)
+@function("TO_NUMBER", "TO_DECIMAL", "TO_NUMERIC")
+def to_number(value: Expr, *options: Expr) -> Expr:
+    return _to_number(value, options, exp.Cast)
+
+
+@function("TRY_TO_NUMBER", "TRY_TO_DECIMAL", "TRY_TO_NUMERIC")
+def try_to_number(value: Expr, *options: Expr) -> Expr:
+    return _to_number(value, options, exp.TryCast)
+
+
+def _to_number(value: Expr, options: tuple[Expr, ...], how: type[exp.Cast]) -> Expr:
+    """TO_NUMBER(value [, format] [, precision [, scale]]); whole numbers where nothing is said."""
+    digits = [int(literal(o, "TO_NUMBER")) for o in options if not o.is_string]
+    if any(o.is_string for o in options):
+        value = macro("sf_formatted_number", value)
+    precision, scale = (digits + [38, 0][len(digits) :])[:2]
+    if precision == 38 and scale == 0:
+        return macro("sf_try_to_integer" if how is exp.TryCast else "sf_to_integer", value)
+    return how(this=macro("sf_castable", value), to=exp.DataType.build(f"DECIMAL({precision}, {scale})"))
+
+
+@function("TO_DOUBLE")
+def to_double(value: Expr, form: Expr | None = None) -> Expr:
+    return macro("sf_to_double", macro("sf_formatted_number", value) if form else value)
+
+
+@function("TRY_TO_DOUBLE")
+def try_to_double(value: Expr, form: Expr | None = None) -> Expr:
+    return macro("sf_try_to_double", macro("sf_formatted_number", value) if form else value)
+
+
+@function("TO_DECFLOAT")
+def to_decfloat(value: Expr) -> Expr:
+    return macro("sf_to_double", value)
+
+
+# ---------------------------------------------------------------------------- dates, times and text in a format
+
+_DATE_FORMAT = (
+    ("YYYY", "%Y"), ("YY", "%y"), ("MMMM", "%B"), ("MON", "%b"), ("MM", "%m"), ("DD", "%d"), ("DY", "%a"),
+    ("HH24", "%H"), ("HH12", "%I"), ("HH", "%H"), ("MI", "%M"), ("SS", "%S"), ("AM", "%p"), ("PM", "%p"),
+    ("FF3", "%g"), ("FF6", "%f"), ("FF9", "%n"), ("FF0", ""), ("FF", "%n"), ("TZH:TZM", "%z"), ("TZHTZM", "%z"),
+    ("TZH", "%z"), ("TZD", "%Z"), ("UUUU", "%Y"),
+)  # fmt: skip
+
+
+def strftime_format(text: str) -> str:
+    """Snowflake's date and time format as DuckDB's."""
+    found, at = "", 0
+    while at < len(text):
+        if text[at] == '"':
+            end = text.find('"', at + 1)
+            end = len(text) if end < 0 else end
+            found, at = found + text[at + 1 : end], end + 1
+            continue
+        for mark, directive in _DATE_FORMAT:
+            if text[at : at + len(mark)].upper() == mark:
+                found, at = found + directive, at + len(mark)
+                break
+        else:
+            found, at = found + ("%%" if text[at] == "%" else text[at]), at + 1
+    return found
+
+
+def _parsed(value: Expr, form: Expr, to: exp.DType, *, trying: bool) -> Expr:
+    """Text read in a format; fractions of a second may be missing, or shorter than the format has them."""
+    text = strftime_format(str(literal(form, "TO_TIMESTAMP")))
+    forms = [text]
+    for fraction in ("%n", "%f", "%g"):
+        if fraction in text:
+            forms = [text.replace(fraction, "%n"), text.replace("." + fraction, "").replace(fraction, "")]
+    arguments = exp.array(*(exp.Literal.string(f) for f in forms))
+    parse = exp.Anonymous(
+        this="try_strptime" if trying else "strptime", expressions=[macro("sf_text", value), arguments]
+    )
+    return cast(cast(parse, Type.TIMESTAMP), to)
+
+
+def _reader(name: str, to: exp.DType, *, trying: bool) -> None:
+    converting = {
+        Type.DATE: "to_date", Type.TIME: "to_time", Type.TIMESTAMP: "to_timestamp", Type.TIMESTAMPTZ: "to_timestamp_tz",
+    }[to]  # fmt: skip
+    macro_name = f"sf_{'try_' if trying else ''}{converting}"
+
+    @function(name)
+    def read(value: Expr, form: Expr | None = None) -> Expr:
+        if form is None or (form.is_string and form.name.upper() == "AUTO"):
+            return macro(macro_name, value)
+        if form.is_string:
+            return _parsed(value, form, to, trying=trying)
+        return macro(f"sf_{converting}", value, form)
+
+
+for _suffix, _to in (
+    ("DATE", Type.DATE), ("TIME", Type.TIME), ("TIMESTAMP", Type.TIMESTAMP), ("TIMESTAMP_NTZ", Type.TIMESTAMP),
+    ("TIMESTAMP_LTZ", Type.TIMESTAMPTZ), ("TIMESTAMP_TZ", Type.TIMESTAMPTZ),
+):  # fmt: skip
+    _reader(f"TO_{_suffix}", _to, trying=False)
+    _reader(f"TRY_TO_{_suffix}", _to, trying=True)
+_reader("DATE", Type.DATE, trying=False)
+_reader("TIME", Type.TIME, trying=False)
+
+
+@function("TO_CHAR", "TO_VARCHAR")
+def to_varchar(value: Expr, form: Expr | None = None) -> Expr:
+    if form is None:
+        return macro("sf_to_varchar", value)
+    text = str(literal(form, "TO_VARCHAR"))
+    decimals = len(text.split(".")[1].rstrip("$MIS")) if "." in text else 0
+    grouped = "," if "," in text else ""
+    number = ("$" if text.startswith("$") else "") + f"{{:{grouped}.{decimals}f}}"
+    return macro("sf_formatted", value, exp.Literal.string(strftime_format(text)), exp.Literal.string(number), form)

@@ -1,69 +1,172 @@
-"""Dates and timestamps."""
+"""Dates and times: parts, additions, differences."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlglot import Expr, exp
 
-from intentscore.local.errors import unsupported
-from intentscore.local.rewrites.registry import cast, macro, rewrite
+from intentscore.local.errors import COMPILATION, SnowflakeError
+from intentscore.local.rewrites.functions import function, literal
+from intentscore.local.rewrites.macros import macro
+from intentscore.local.rewrites.registry import rewrite
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
 
-Type = exp.DataType.Type
-
-_ADDED = {
-    "DAY": ("days", 1), "WEEK": ("days", 7), "MONTH": ("months", 1), "QUARTER": ("months", 3), "YEAR": ("months", 12),
-    "HOUR": ("seconds", 3600), "MINUTE": ("seconds", 60), "SECOND": ("seconds", 1), "MILLISECOND": ("seconds", 1e-3),
-    "MICROSECOND": ("seconds", 1e-6), "NANOSECOND": ("seconds", 1e-9),
+_SPELLINGS = {
+    "year": "y yy yyy yyyy yr years yrs", "quarter": "q qtr qtrs quarters", "month": "mm mon mons months",
+    "week": "w wk weekofyear woy wy weeks", "weekiso": "week_iso weekofyeariso weekofyear_iso",
+    "day": "d dd days dayofmonth", "dayofweek": "weekday dow dw",
+    "dayofweekiso": "dayofweek_iso weekday_iso dow_iso dw_iso",
+    "dayofyear": "yearday doy dy", "yearofweek": "", "yearofweekiso": "",
+    "hour": "h hh hr hours hrs", "minute": "m mi min minutes mins", "second": "s sec seconds secs",
+    "millisecond": "ms msec milliseconds", "microsecond": "us usec microseconds",
+    "nanosecond": "ns nsec nanosec nsecond nanoseconds nanosecs nseconds",
+    "epoch_second": "epoch epoch_seconds", "epoch_millisecond": "epoch_milliseconds",
+    "epoch_microsecond": "epoch_microseconds", "epoch_nanosecond": "epoch_nanoseconds",
+    "timezone_hour": "tzh", "timezone_minute": "tzm",
+}  # fmt: skip
+PARTS = {spelling: part for part, others in _SPELLINGS.items() for spelling in (part, *others.split())}
+_DUCKDB_PARTS = {
+    "weekiso": "week", "dayofweek": "dow", "dayofweekiso": "isodow", "dayofyear": "doy", "yearofweek": "isoyear",
+    "yearofweekiso": "isoyear", "timezone_hour": "timezone_hour", "timezone_minute": "timezone_minute",
+}  # fmt: skip
+_EPOCHS = {"epoch_second": 1, "epoch_millisecond": 10**3, "epoch_microsecond": 10**6, "epoch_nanosecond": 10**9}
+_DAYS = {"day": 1, "week": 7, "weekiso": 7, "dayofyear": 1, "dayofweek": 1}
+_MONTHS = {"month": 1, "quarter": 3, "year": 12}
+_MICROSECONDS = {
+    "hour": 3_600_000_000, "minute": 60_000_000, "second": 1_000_000, "millisecond": 1_000, "microsecond": 1,
 }  # fmt: skip
 
 
-@rewrite(exp.DateAdd, exp.TsOrDsAdd, exp.TimestampAdd)
-def date_add(node: Any, session: Session) -> Expr:
+def part_name(node: Expr) -> str:
+    """A date or time part, bare or as text."""
+    text = (node.name or node.sql()).strip("'\"").lower()
+    if text not in PARTS:
+        raise SnowflakeError(f"{COMPILATION}'{text}' is not a valid date/time component.", 1007, "22023")
+    return PARTS[text]
+
+
+def _text(value: str) -> exp.Literal:
+    return exp.Literal.string(value)
+
+
+def _is_part(node: Expr) -> bool:
+    return isinstance(node, (exp.Literal, exp.Column, exp.Var, exp.Identifier)) and node.name.lower() in PARTS
+
+
+@function("DATEADD", "TIMEADD", "TIMESTAMPADD", "TIMESTAMP_ADD", "DATE_ADD")
+def date_add(part: Expr, count: Expr, moment: Expr) -> Expr:
     """DATEADD keeps a DATE a DATE when what is added is days or longer."""
-    unit = str(node.args["unit"].name if node.args.get("unit") else "DAY").upper()
-    if unit not in _ADDED:
-        raise unsupported(f"DATEADD by {unit}")
-    step, factor = _ADDED[unit]
-    count = node.expression.copy()
-    if factor != 1:
-        count = exp.Mul(this=exp.Paren(this=count), expression=exp.Literal.number(factor))
-    return macro(f"sf_dateadd_{step}", count, node.this)
+    name = part_name(part)
+    counted, when = macro("sf_count_added", count), macro("sf_moment", moment)
+    if name in _DAYS:
+        return macro("sf_plus_days", _times(counted, _DAYS[name]), when)
+    if name in _MONTHS:
+        return macro("sf_plus_months", _times(counted, _MONTHS[name]), when)
+    if name == "nanosecond":
+        return macro("sf_plus_micros", exp.IntDiv(this=counted, expression=exp.Literal.number(1000)), when)
+    return macro("sf_plus_micros", _times(counted, _MICROSECONDS[name]), when)
 
 
-@rewrite(exp.UnixToTime)
-def to_timestamp(node: exp.UnixToTime, session: Session) -> Expr:
-    scale = node.args.get("scale")
-    if scale is None or scale.name == "0":
-        return macro("sf_timestamp", node.this)
-    return macro("make_timestamp", cast(exp.Div(this=exp.Mul(this=node.this, expression=exp.Literal.number(1_000_000)),
-                 expression=exp.Literal.number(10 ** int(scale.name))), Type.BIGINT))  # fmt: skip
+def _times(count: Expr, factor: int) -> Expr:
+    return count if factor == 1 else exp.Mul(this=count, expression=exp.Literal.number(factor))
 
 
-@rewrite(exp.Anonymous)
-def known_by_name(node: exp.Anonymous, session: Session) -> Expr:
-    match node.name.upper():
-        case "TO_TIMESTAMP" | "TO_TIMESTAMP_NTZ":
-            return macro("sf_timestamp", *node.expressions[:1])
-        case "TO_OBJECT" | "TO_ARRAY" | "TO_VARIANT" if len(node.expressions) == 1:
-            return macro("to_json", *node.expressions)
-        case "CONCAT_WS":
-            return node
-    return node
+@function("DATEDIFF", "TIMEDIFF", "TIMESTAMPDIFF")
+def date_diff(part: Expr, start: Expr, end: Expr) -> Expr:
+    name = part_name(part)
+    if name == "nanosecond":
+        return exp.paren(
+            exp.Sub(this=macro("sf_nanoseconds", end), expression=macro("sf_nanoseconds", start)), copy=False
+        )
+    return macro("sf_datediff", _text(_DUCKDB_PARTS.get(name, name)), start, end)
 
 
-@rewrite(exp.CurrentTimestamp)
+@function("DATE_TRUNC")
+def date_trunc(part: Expr, moment: Expr) -> Expr:
+    if not _is_part(part) and _is_part(moment):
+        part, moment = moment, part
+    name = part_name(part)
+    return macro(
+        "sf_date_trunc", _text("microsecond" if name == "nanosecond" else _DUCKDB_PARTS.get(name, name)), moment
+    )
+
+
+@function("TRUNC", "TRUNCATE")
+def trunc(value: Expr, how: Expr | None = None) -> Expr:
+    if how is None:
+        return macro("sf_trunc", value)
+    if how.is_string or (_is_part(how) and not how.is_number):
+        return date_trunc(how, value)
+    return macro("sf_trunc", value, how)
+
+
+def _part(name: str, moment: Expr) -> Expr:
+    if name in _EPOCHS:
+        return macro("sf_epoch_part", exp.Literal.number(_EPOCHS[name]), moment)
+    if name == "nanosecond":
+        return macro("sf_nanosecond_of", moment)
+    return macro("sf_part", _text(_DUCKDB_PARTS.get(name, name)), moment)
+
+
+@function("DATE_PART")
+def date_part(part: Expr, moment: Expr) -> Expr:
+    return _part(part_name(part), moment)
+
+
+@rewrite(exp.Extract)
+def extract(node: exp.Extract, session: Session) -> Expr:
+    return _part(part_name(node.this), node.expression)
+
+
+def _named_part(spelling: str, name: str) -> None:
+    @function(spelling)
+    def part_of(moment: Expr) -> Expr:
+        return _part(name, moment)
+
+
+for _spelling, _name in (
+    ("YEAR", "year"), ("YEAROFWEEK", "yearofweek"), ("YEAROFWEEKISO", "yearofweekiso"), ("QUARTER", "quarter"),
+    ("MONTH", "month"), ("WEEK", "week"), ("WEEKOFYEAR", "week"), ("WEEKISO", "week"), ("DAY", "day"),
+    ("DAYOFMONTH", "day"), ("DAYOFWEEK", "dayofweek"), ("DAYOFWEEKISO", "dayofweekiso"), ("DAYOFYEAR", "dayofyear"),
+    ("HOUR", "hour"), ("MINUTE", "minute"), ("SECOND", "second"),
+):  # fmt: skip
+    _named_part(_spelling, _name)
+
+
+@function("LAST_DAY")
+def last_day(moment: Expr, part: Expr | None = None) -> Expr:
+    return macro("sf_last_day", moment) if part is None else macro("sf_last_day", moment, _text(part_name(part)))
+
+
+@function("TIME_SLICE")
+def time_slice(moment: Expr, count: Expr, part: Expr, edge: Expr | None = None) -> Expr:
+    name = part_name(part)
+    at_end = exp.Literal.number(1 if edge is not None and str(literal(edge, "TIME_SLICE")).upper() == "END" else 0)
+    if name in _DAYS:
+        sliced = macro("sf_sliced_days", _times(count, _DAYS[name]), moment, at_end)
+    elif name in _MONTHS:
+        sliced = macro("sf_sliced_months", _times(count, _MONTHS[name]), moment, at_end)
+    else:
+        sliced = macro("sf_sliced_seconds", _times(count, _MICROSECONDS[name] // 1_000_000), moment, at_end)
+    return macro("sf_like_argument", moment, sliced)
+
+
+@rewrite(exp.CurrentTimestamp, exp.Localtimestamp)
 def current_timestamp(node: exp.CurrentTimestamp, session: Session) -> Expr:
     now = exp.Anonymous(this="now")
     if node.args.get("sysdate"):
-        return exp.AtTimeZone(this=now, zone=exp.Literal.string("UTC"))
+        return exp.AtTimeZone(this=now, zone=_text("UTC"))
     return now
 
 
-@rewrite(exp.Time)
-def time_of_day(node: exp.Time, session: Session) -> Expr:
-    """TIME('12:30') reads a time of day."""
-    return exp.Cast(this=node.this, to=exp.DataType(this=exp.DType.TIME))
+@function("GETDATE", "SYSTIMESTAMP")
+def now() -> Expr:
+    return exp.Anonymous(this="now")
+
+
+@function("SYSDATE")
+def sysdate() -> Expr:
+    return exp.AtTimeZone(this=exp.Anonymous(this="now"), zone=_text("UTC"))

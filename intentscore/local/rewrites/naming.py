@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 from sqlglot import Expr, exp
 
-TEXT = "text"  # the key of a projection's own text in its node's meta
+WRITTEN = "written"
 
 
 def fold_names(root: Expr) -> Expr:
     """Unquoted identifiers in upper case; all of them quoted, so that no DuckDB keyword is in the way."""
-    for identifier in root.find_all(exp.Identifier):
-        if not identifier.quoted:
+    for identifier in list(root.find_all(exp.Identifier)):
+        if isinstance(identifier.parent, exp.PropertyEQ) and identifier.arg_key == "this":
+            identifier.replace(exp.Literal.string(identifier.name))  # the key of an OBJECT literal
+        elif not identifier.quoted:
             identifier.set("this", identifier.name.upper())
             identifier.set("quoted", True)
     return root
@@ -28,13 +32,9 @@ def name_columns(root: Expr) -> Expr:
 
 
 def _text(expression: Expr) -> str:
-    if written := expression.meta.get(TEXT):
-        return str(written).upper()
-    copy = expression.copy()
-    for identifier in copy.find_all(exp.Identifier):
-        if not identifier.quoted:
-            identifier.set("this", identifier.name.upper())
-    return copy.sql(dialect="snowflake")
+    """As it was written, in upper case but for what stands in quotation marks."""
+    written = expression.meta.get(WRITTEN) or expression.sql(dialect="snowflake")
+    return "".join(part if i % 2 else part.upper() for i, part in enumerate(re.split(r'("[^"]*")', written)))
 
 
 def visible_ctes(node: Expr) -> set[str]:

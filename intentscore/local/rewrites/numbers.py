@@ -1,4 +1,4 @@
-"""Arithmetic."""
+"""Arithmetic, conditions and generated numbers."""
 
 from __future__ import annotations
 
@@ -6,24 +6,96 @@ from typing import TYPE_CHECKING
 
 from sqlglot import Expr, exp
 
-from intentscore.local.rewrites.registry import cast, macro, rewrite
+from intentscore.local.rewrites.functions import function
+from intentscore.local.rewrites.macros import macro
+from intentscore.local.rewrites.registry import cast, rewrite
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
 
 Type = exp.DataType.Type
+_PLAIN = (exp.Literal, exp.Cast, exp.Add, exp.Sub, exp.Mul, exp.Paren, exp.Interval, exp.Neg)
+_WIDENED = (exp.Add, exp.Sub, exp.Mul, exp.Alias, exp.Tuple, exp.Neg, exp.Paren)
 
 
 @rewrite(exp.Literal)
 def whole_number(node: exp.Literal, session: Session) -> Expr:
     """Snowflake's integers do not overflow at 32 bits."""
-    if node.is_int and isinstance(node.parent, (exp.Add, exp.Sub, exp.Mul, exp.Alias, exp.Tuple)):
+    if node.is_int and isinstance(node.parent, _WIDENED):
         return cast(node.copy(), Type.BIGINT) if abs(int(node.this)) < 2**63 else node
     return node
 
 
 @rewrite(exp.Div)
 def division(node: exp.Div, session: Session) -> Expr:
-    """Division by zero is an error."""
-    node.set("expression", macro("sf_divisor", node.expression))
+    """Of whole numbers with six decimals; by zero an error."""
+    return macro("sf_divide", node.this, node.expression)
+
+
+@rewrite(exp.Mod)
+def modulo(node: exp.Mod, session: Session) -> Expr:
+    return macro("sf_mod", node.this, node.expression)
+
+
+@rewrite(exp.Add, exp.Sub, exp.Mul)
+def arithmetic(node: exp.Binary, session: Session) -> Expr:
+    """Text and VARIANT count as numbers."""
+    for side in ("this", "expression"):
+        operand = node.args[side]
+        if not isinstance(operand, _PLAIN):
+            node.set(side, macro("sf_operand", operand))
     return node
+
+
+@function("IFF")
+def iff(condition: Expr, then: Expr, otherwise: Expr) -> Expr:
+    return exp.Case(ifs=[exp.If(this=condition, true=then)], default=otherwise)
+
+
+@function("DECODE")
+def decode(value: Expr, *pairs: Expr) -> Expr:
+    """NULL is a value like any other to DECODE."""
+    default = pairs[-1] if len(pairs) % 2 else None
+    chosen = [
+        exp.If(this=exp.NullSafeEQ(this=value.copy(), expression=search), true=result)
+        for search, result in zip(pairs[::2], pairs[1::2], strict=False)
+    ]
+    return exp.Case(ifs=chosen, default=default)
+
+
+def _extreme(name: str, *, ignoring_nulls: bool) -> None:
+    spelling = f"{name}_IGNORE_NULLS" if ignoring_nulls else name
+
+    @function(spelling)
+    def extreme(*values: Expr) -> Expr:
+        found = exp.Anonymous(this=name.lower(), expressions=list(values))
+        if ignoring_nulls:
+            return found
+        missing = exp.or_(*(exp.Is(this=value.copy(), expression=exp.Null()) for value in values), copy=False)
+        return exp.Case(ifs=[exp.If(this=missing, true=exp.Null())], default=found)
+
+
+for _name in ("GREATEST", "LEAST"):
+    _extreme(_name, ignoring_nulls=False)
+    _extreme(_name, ignoring_nulls=True)
+
+
+@function("HASH")
+def hash_(*values: Expr) -> Expr:
+    return macro("sf_signed", exp.Anonymous(this="hash", expressions=[macro("sf_hashed", v) for v in values]))
+
+
+def _sequence(spelling: str) -> None:
+    @function(spelling)
+    def sequence(sign: Expr | None = None) -> Expr:
+        count = exp.Window(this=exp.Anonymous(this="row_number"))
+        return exp.paren(exp.Sub(this=count, expression=exp.Literal.number(1)), copy=False)
+
+
+for _spelling in ("SEQ1", "SEQ2", "SEQ4", "SEQ8"):
+    _sequence(_spelling)
+
+
+@function("UNIFORM")
+def uniform(low: Expr, high: Expr, generator: Expr) -> Expr:
+    return macro("sf_uniform", low, high, generator)

@@ -23,7 +23,7 @@ def rewrite(*classes: type[Expr]) -> Callable[[Rewrite], Rewrite]:
     return register
 
 
-def apply(root: Expr, session: Session) -> Expr:
+def walk(root: Expr, session: Session) -> Expr:
     """Every registered rewrite, on every node, leaves first."""
     for node in reversed(list(root.dfs())):
         current: Expr = node
@@ -38,10 +38,6 @@ def apply(root: Expr, session: Session) -> Expr:
                 if type(current) is not type(node):
                     break
     return root
-
-
-def macro(name: str, *arguments: Expr) -> exp.Anonymous:
-    return exp.Anonymous(this=f"memory.main.{name}" if name.startswith("sf_") else name, expressions=list(arguments))
 
 
 def cast(this: Expr, to: exp.DType) -> exp.Cast:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from sqlglot import Expr, exp
 
 from intentscore.local.errors import invalid
-from intentscore.local.rewrites.registry import macro, rewrite
+from intentscore.local.rewrites.macros import macro
+from intentscore.local.rewrites.registry import rewrite
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session

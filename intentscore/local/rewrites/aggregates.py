@@ -1,0 +1,124 @@
+"""Aggregates and window functions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import Expr, exp
+
+from intentscore.local.rewrites.macros import macro
+from intentscore.local.rewrites.registry import cast, rewrite
+from intentscore.local.rewrites.semistructured import array, variant
+
+if TYPE_CHECKING:
+    from intentscore.local.session import Session
+
+
+def _framed(node: Expr) -> bool:
+    """Whether a FILTER, an ordering or OVER stands around the aggregate."""
+    around = (exp.Window, exp.WithinGroup, exp.Filter, exp.IgnoreNulls, exp.RespectNulls)
+    return isinstance(node.parent, around) and node.arg_key == "this"
+
+
+def _again(outer: Expr, inner: Expr, other: Expr) -> Expr:
+    """Another aggregate in the frame that stands around `inner`."""
+    if outer is inner:
+        return other
+    inner.meta["framed"] = True
+    copy = outer.copy()
+    next(node for node in copy.walk() if node.meta.get("framed")).replace(other)
+    return copy
+
+
+def listed(value: Expr) -> Expr:
+    return exp.AnonymousAggFunc(this="list", expressions=[value])
+
+
+@rewrite(exp.Sum)
+def total(node: exp.Sum, session: Session) -> Expr:
+    _numeric_argument(node)
+    return node
+
+
+def _numeric_argument(node: exp.AggFunc) -> None:
+    argument = node.this
+    if isinstance(argument, exp.Distinct):
+        argument.set("expressions", [macro("sf_operand", e) for e in argument.expressions])
+    elif not isinstance(argument, (exp.Literal, exp.Star)):
+        node.set("this", macro("sf_operand", argument))
+
+
+@rewrite(
+    exp.Stddev, exp.StddevPop, exp.StddevSamp, exp.Variance, exp.VariancePop, exp.Median, exp.Skewness, exp.Kurtosis
+)
+def statistic(node: exp.AggFunc, session: Session) -> Expr:
+    _numeric_argument(node)
+    return node
+
+
+@rewrite(exp.Avg, exp.ArrayAgg, exp.ArrayUniqueAgg, exp.ObjectAgg, exp.GroupConcat, exp.ApproxDistinct, exp.Hll)
+def plain_aggregate(node: Expr, session: Session) -> Expr:
+    _prepare(node)
+    return node if _framed(node) else _finished(node, node)
+
+
+@rewrite(exp.Window, exp.Filter, exp.WithinGroup)
+def framed_aggregate(node: Expr, session: Session) -> Expr:
+    inner = node.this
+    while isinstance(inner, (exp.Window, exp.Filter, exp.WithinGroup)):
+        inner = inner.this
+    if isinstance(node, exp.Window) and isinstance(inner, exp.Anonymous) and inner.name.upper() == "RATIO_TO_REPORT":
+        value = inner.expressions[0]
+        return macro("sf_divide", value.copy(), _again(node, inner, exp.Sum(this=value)))
+    if isinstance(node, exp.WithinGroup) and isinstance(inner, exp.ArrayAgg):
+        inner.set("this", exp.Order(this=inner.this, expressions=node.expression.expressions))
+        if not _framed(node):
+            return _finished(inner, inner)
+        return inner
+    return node if _framed(node) else _finished(node, inner)
+
+
+def _prepare(node: Expr) -> None:
+    """The arguments in the form the aggregate takes them."""
+    argument = node.this
+    holder = argument if isinstance(argument, exp.Order) else node
+    if isinstance(holder.this, exp.Distinct):
+        holder, key = holder.this, "expressions"
+        value = holder.expressions[0]
+    else:
+        key, value = "this", holder.this
+    if isinstance(node, exp.Avg) and not isinstance(value, exp.Literal):
+        prepared = macro("sf_operand", value)
+    elif isinstance(node, (exp.ArrayAgg, exp.ArrayUniqueAgg)):
+        prepared = variant(value)
+    elif isinstance(node, exp.GroupConcat):
+        prepared = macro("sf_text", value)
+    else:
+        return
+    holder.set(key, [prepared] if key == "expressions" else prepared)
+
+
+def _finished(outer: Expr, inner: Expr) -> Expr:
+    match inner:
+        case exp.Avg():
+            sums = _again(outer, inner, exp.Sum(this=inner.this.copy()))
+            counts = _again(outer, inner, exp.Count(this=inner.this.copy(), big_int=True))
+            return macro("sf_quotient", sums, exp.func("nullif", counts, exp.Literal.number(0)))
+        case exp.ArrayAgg() | exp.ArrayUniqueAgg():
+            return exp.func("coalesce", outer.copy(), array([]))
+        case exp.GroupConcat():
+            return exp.func("coalesce", outer.copy(), exp.Literal.string(""))
+        case exp.ObjectAgg():
+            keys = _again(outer, inner, listed(macro("sf_to_varchar", inner.this.copy())))
+            values = _again(outer, inner, listed(variant(inner.expression.copy())))
+            return macro("sf_object_construct", keys, values)
+        case exp.ApproxDistinct() | exp.Hll():
+            return _again(outer, inner, exp.Count(this=exp.Distinct(expressions=[inner.this.copy()]), big_int=True))
+    return outer
+
+
+@rewrite(exp.ApproxQuantile)
+def approximate_percentile(node: exp.ApproxQuantile, session: Session) -> Expr:
+    return exp.AnonymousAggFunc(
+        this="quantile_cont", expressions=[cast(node.this, exp.DType.DOUBLE), node.args["quantile"]]
+    )

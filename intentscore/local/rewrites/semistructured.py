@@ -1,0 +1,171 @@
+"""VARIANT, ARRAY and OBJECT: paths, elements, constructors and FLATTEN."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import Expr, exp
+
+from intentscore.local.errors import unsupported
+from intentscore.local.rewrites.conversions import OBJECT_TYPE
+from intentscore.local.rewrites.functions import function, literal
+from intentscore.local.rewrites.macros import macro
+from intentscore.local.rewrites.registry import rewrite
+
+if TYPE_CHECKING:
+    from intentscore.local.session import Session
+
+
+def _typed(value: Expr, kind: str) -> exp.Cast:
+    return exp.Cast(this=value, to=exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=kind))
+
+
+def variant(value: Expr) -> Expr:
+    return macro("sf_to_variant", value)
+
+
+def array(values: list[Expr]) -> Expr:
+    listed = exp.Anonymous(this="list_value", expressions=values)
+    return _typed(listed, "VARIANT[]") if not values else listed
+
+
+@rewrite(exp.JSONExtract, exp.JSONExtractScalar)
+def path(node: exp.JSONExtract, session: Session) -> Expr:
+    """`column:key.key[0]`, step by step."""
+    if not isinstance(node.expression, exp.JSONPath):
+        return macro("sf_get", node.this, node.expression)
+    found: Expr = node.this
+    for part in node.expression.expressions:
+        if isinstance(part, exp.JSONPathKey):
+            found = macro("sf_field", found, exp.Literal.string(str(part.this)))
+        elif isinstance(part, exp.JSONPathSubscript):
+            index = part.this
+            found = (
+                macro("sf_element", found, exp.Literal.number(index))
+                if isinstance(index, int)
+                else macro("sf_field", found, exp.Literal.string(str(index)))
+            )
+        elif not isinstance(part, exp.JSONPathRoot):
+            raise unsupported(f"the path {node.expression.sql()}")
+    return found
+
+
+@rewrite(exp.Bracket)
+def element(node: exp.Bracket, session: Session) -> Expr:
+    index = node.expressions[0]
+    if index.is_string:
+        return macro("sf_field", node.this, index)
+    if index.is_int or isinstance(index, exp.Neg):
+        return macro("sf_element", node.this, index)
+    return macro("sf_get", node.this, index)
+
+
+@rewrite(exp.ToVariant)
+def to_variant(node: exp.ToVariant, session: Session) -> Expr:
+    return variant(node.this)
+
+
+@function("GET")
+def get(value: Expr, index: Expr) -> Expr:
+    return macro("sf_field" if index.is_string else "sf_get", value, index)
+
+
+@function("GET_PATH")
+def get_path(value: Expr, where: Expr) -> Expr:
+    return macro("sf_get_path", value, where)
+
+
+@function("ARRAY_CONSTRUCT")
+def array_construct(*values: Expr) -> Expr:
+    return array([variant(value) for value in values])
+
+
+@function("ARRAY_CONSTRUCT_COMPACT")
+def array_construct_compact(*values: Expr) -> Expr:
+    return macro("sf_array_compact", array_construct(*values))
+
+
+@rewrite(exp.Array)
+def array_literal(node: exp.Array, session: Session) -> Expr:
+    return array_construct(*node.expressions)
+
+
+@rewrite(exp.Struct)
+def object_literal(node: exp.Struct, session: Session) -> Expr:
+    pairs = [
+        (exp.Literal.string(p.name), p.expression)
+        for p in node.expressions
+        if isinstance(p, (exp.PropertyEQ, exp.Slice))
+    ]
+    return _object("sf_object_construct", [part for pair in pairs for part in pair])
+
+
+@function("OBJECT_CONSTRUCT")
+def object_construct(*parts: Expr) -> Expr:
+    return _object("sf_object_construct", list(parts))
+
+
+@function("OBJECT_CONSTRUCT_KEEP_NULL")
+def object_construct_keep_null(*parts: Expr) -> Expr:
+    return _object("sf_object_construct_keep_null", list(parts))
+
+
+def _object(name: str, parts: list[Expr]) -> Expr:
+    if len(parts) == 1 and isinstance(parts[0], exp.Star):
+        row = exp.Anonymous(this="to_json", expressions=[exp.Anonymous(this="struct_pack", expressions=[parts[0]])])
+        return macro("sf_json_object", row)
+    if not parts:
+        return _typed(exp.Anonymous(this="MAP", expressions=[]), OBJECT_TYPE)
+    keys = exp.Anonymous(this="list_value", expressions=[macro("sf_to_varchar", key) for key in parts[::2]])
+    return macro(name, keys, array([variant(value) for value in parts[1::2]]))
+
+
+@function("OBJECT_DELETE")
+def object_delete(value: Expr, *keys: Expr) -> Expr:
+    return macro("sf_object_delete", value, exp.Anonymous(this="list_value", expressions=list(keys)))
+
+
+@function("OBJECT_PICK")
+def object_pick(value: Expr, *keys: Expr) -> Expr:
+    listed = macro("sf_texts", keys[0]) if len(keys) == 1 else exp.Anonymous(this="list_value", expressions=list(keys))
+    return macro("sf_object_pick", value, listed)
+
+
+@function("IS_NULL_VALUE")
+def is_null_value(value: Expr) -> Expr:
+    """A JSON null is an element that is there and holds nothing."""
+    if isinstance(value, exp.Anonymous) and value.name.endswith("sf_field"):
+        return macro("sf_field_is_null", *value.expressions)
+    return macro("sf_is_null_value", value)
+
+
+# ---------------------------------------------------------------------------- FLATTEN
+
+_FLATTENED = ("SEQ", "KEY", "PATH", "INDEX", "VALUE", "THIS")
+
+
+@rewrite(exp.Lateral, exp.TableFromRows)
+def flatten(node: exp.Lateral | exp.TableFromRows, session: Session) -> Expr:
+    """FLATTEN as a lateral subquery over the elements."""
+    call = node.this
+    if not isinstance(call, exp.Explode) and not (isinstance(call, exp.Anonymous) and call.name.upper() == "FLATTEN"):
+        return node
+    given = [call.this, *call.expressions] if isinstance(call, exp.Explode) else call.expressions
+    options = {argument.name.upper(): argument.expression for argument in given if isinstance(argument, exp.Kwarg)}
+    value = options.get("INPUT") or next(a for a in given if not isinstance(a, exp.Kwarg))
+    mode = str(literal(options["MODE"], "FLATTEN")).upper() if "MODE" in options else "BOTH"
+    where = str(literal(options["PATH"], "FLATTEN")) if "PATH" in options else ""
+    if where:
+        value = macro("sf_get_path", value, exp.Literal.string(where))
+    outer = "OUTER" in options and bool(literal(options["OUTER"], "FLATTEN"))
+    recursive = "RECURSIVE" in options and bool(literal(options["RECURSIVE"], "FLATTEN"))
+    entries = macro("sf_all_entries" if recursive else "sf_entries", variant(value), exp.Literal.string(where))
+    if mode != "BOTH":
+        entries = macro("sf_entries_of", entries, exp.Literal.string(mode))
+    if outer:
+        entries = macro("sf_or_none", entries)
+    depth = exp.Kwarg(this=exp.Var(this="max_depth"), expression=exp.Literal.number(2))
+    query = exp.select(exp.Anonymous(this="unnest", expressions=[entries, depth]))
+    alias = node.args.get("alias") or exp.TableAlias(this=exp.to_identifier("_FLATTENED", quoted=True))
+    alias.set("columns", [exp.to_identifier(name, quoted=True) for name in _FLATTENED])
+    return exp.Lateral(this=query.subquery(), alias=alias)
