@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
@@ -28,10 +29,12 @@ def outcomes(work: Workspace) -> dict[str, str]:
 
 
 @pytest.fixture
-def deployed(trained: Trained) -> Trained:
+def deployed(trained: Trained) -> Iterator[Trained]:
+    """The shared pipeline with the graph deployed, and without scores afterwards."""
     work = trained.workspace
     deploy(work.session, work.settings, plan_schedule(work.session, work.settings, CONFIG))
-    return trained
+    yield trained
+    work.rows("DROP TABLE IF EXISTS SCORES")
 
 
 def test_the_packaged_code_is_reproducible() -> None:
@@ -116,7 +119,6 @@ def test_an_interrupted_back_fill_goes_on_where_it_stopped(deployed: Trained) ->
         assert scores(work, day) + scores(work, last) == both
     finally:
         work.rows(f"UPDATE SESSIONS SET SESSION_DATE = '{day}'::DATE WHERE SESSION_DATE = '{last}'::DATE")
-        work.rows(f"DELETE FROM SCORES WHERE SESSION_DATE = '{last}'::DATE")
 
 
 def test_the_schedule_is_suspended_resumed_and_dropped(deployed: Trained) -> None:
