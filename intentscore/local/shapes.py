@@ -199,6 +199,9 @@ class _Shaper:
                 return Field("", inner.type, inner.nullable)
             case exp.Case() | exp.If():
                 return self._branches(node, scope)
+            case exp.Anonymous() if _name(node) == "IFF" and len(node.expressions) == 3:
+                parts = [self.expression(e, scope) for e in node.expressions[1:]]
+                return Field("", _common([p.type for p in parts]), any(p.nullable for p in parts))
             case exp.Coalesce():
                 parts = [self.expression(e, scope) for e in (node.this, *node.expressions)]
                 return Field("", _common([p.type for p in parts]), all(p.nullable for p in parts))

@@ -19,6 +19,7 @@ from intentscore.local import delimited, formats
 from intentscore.local.errors import SnowflakeError, invalid, unsupported
 from intentscore.local.formats import FileFormat
 from intentscore.local.names import literal, quote
+from intentscore.local.rewrites.semistructured import variant
 from intentscore.local.sources import resolver
 from intentscore.local.stages import Location, locate
 
@@ -303,7 +304,7 @@ def _field(path: Any, staged: Staged, *, loading: bool) -> Expr:
     column: Expr = _column(name.name)
     if rest:
         inner = exp.JSONPath(expressions=[exp.JSONPathRoot(), *[key.copy() for key in rest]])
-        return exp.JSONExtract(this=_json(column), expression=inner, variant_extract=True, requires_json=True)
+        return exp.JSONExtract(this=variant(column), expression=inner, variant_extract=True, requires_json=True)
     cast = path.parent if isinstance(path.parent, (exp.Cast, exp.TryCast)) else None
     selected = isinstance(path.parent, (exp.Select, exp.Alias, exp.Paren)) and not loading
     kind = staged.fields[name.name]

@@ -70,6 +70,8 @@ def framed_aggregate(node: Expr, session: Session) -> Expr:
     if isinstance(node, exp.Window) and isinstance(inner, exp.Anonymous) and inner.name.upper() == "RATIO_TO_REPORT":
         value = inner.expressions[0]
         return macro("sf_divide", value.copy(), _again(node, inner, exp.Sum(this=value)))
+    if isinstance(node, exp.Window) and node.this is inner and isinstance(inner, exp.Avg):
+        return node  # `windowed_average` has its own number of decimals
     if isinstance(node, exp.WithinGroup) and isinstance(inner, exp.ArrayAgg):
         inner.set("this", exp.Order(this=inner.this, expressions=node.expression.expressions))
         if not _framed(node):
