@@ -52,6 +52,12 @@ def duplicate_row(detail: str = "") -> SnowflakeError:
     return SnowflakeError(f"Duplicate row detected during DML action\n{detail}".rstrip(), 100090, "42P18")
 
 
+REGULAR_EXPRESSION_FAULTS = (
+    "no argument for repetition", "missing )", "missing ]", "unexpected )", "invalid escape sequence",
+    "trailing \\", "invalid character class", "invalid perl operator", "bad repetition operator",
+)  # fmt: skip
+
+
 def from_duckdb(error: duckdb.Error) -> SnowflakeError:
     """What an account would have said; the detail stays DuckDB's own."""
     text = spelling.plain(str(error).split("\n\n")[0].strip())
@@ -79,6 +85,8 @@ def from_duckdb(error: duckdb.Error) -> SnowflakeError:
         return duplicate_row(detail)
     if "division by zero" in text.lower():
         return SnowflakeError("Division by zero", 100051, "22012")
+    if any(detail.startswith(fault) for fault in REGULAR_EXPRESSION_FAULTS):
+        return SnowflakeError(f"Invalid regular expression: {detail}", 100048, "2201B")
     if isinstance(error, duckdb.OutOfRangeException):
         return SnowflakeError(f"Number out of representable range: {detail}", 100039, "22003")
     return SnowflakeError(detail, 1003, "42000")

@@ -94,7 +94,8 @@ def _conditions_first(tokens: list[Token]) -> list[Token]:
 
 def _first_error(error: ParseError) -> str:
     found = error.errors[0] if error.errors else {}
-    return f"line {found.get('line', 1)} at position {found.get('col', 0)} {found.get('description', error)}"
+    what = f"unexpected '{word}'" if (word := found.get("highlight")) else found.get("description", error)
+    return f"line {found.get('line', 1)} at position {found.get('col', 0)} {what}."
 
 
 def bind(root: Expr, bindings: Sequence[Any]) -> Expr:
@@ -146,7 +147,7 @@ class Preparation(contextlib.ExitStack):
 
     def rewrite(self, root: Expr) -> Expr:
         root = rewrites.name_columns(root)
-        root = rewrites.fold_names(root)
+        root = rewrites.one_kind_of_result(rewrites.fold_names(root))
         root = context_functions.evaluate(root, self.session)
         root = sources.resolve(root, self)
         queried = root.expression if isinstance(root, exp.Insert) else root

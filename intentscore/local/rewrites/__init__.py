@@ -26,6 +26,7 @@ from intentscore.local.rewrites.functions import CANNOT_CHOOSE, bind_aggregates,
 from intentscore.local.rewrites.joins import order_using_columns
 from intentscore.local.rewrites.macros import macro
 from intentscore.local.rewrites.naming import fold_names, name_columns, visible_ctes
+from intentscore.local.rewrites.numbers import one_kind_of_result
 from intentscore.local.rewrites.registry import cast, rewrite, walk
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ __all__ = [
     "fold_names",
     "macro",
     "name_columns",
+    "one_kind_of_result",
     "order_using_columns",
     "rewrite",
     "visible_ctes",

@@ -26,6 +26,26 @@ def whole_number(node: exp.Literal, session: Session) -> Expr:
     return node
 
 
+def one_kind_of_result(root: Expr) -> Expr:
+    """Texts among the numbers a CASE can give are numbers too, or refused as such."""
+    for case in root.find_all(exp.Case):
+        results = [branch.args["true"] for branch in case.args["ifs"]]
+        if case.args.get("default") is not None:
+            results.append(case.args["default"])
+        literals = [result for result in map(_bare, results) if isinstance(result, exp.Literal)]
+        if any(not literal.is_string for literal in literals):
+            for text in (literal for literal in literals if literal.is_string):
+                text.replace(cast(text.copy(), Type.DOUBLE if "." in text.name else Type.BIGINT))
+    return root
+
+
+def _bare(result: Expr) -> Expr:
+    """The literal inside parentheses and the casts that the client gives every literal."""
+    while isinstance(result, (exp.Paren, exp.Cast)):
+        result = result.this
+    return result
+
+
 @rewrite(exp.Div)
 def division(node: exp.Div, session: Session) -> Expr:
     """Of whole numbers with six decimals; by zero an error."""
