@@ -66,9 +66,6 @@ class Method:
         fields = ", ".join(f"{quote(name)} {_DUCKDB[kind]}" for name, kind in self.outputs)
         return f"STRUCT({fields})"
 
-    def typed_outputs(self) -> list[tuple[str, str]]:
-        return [(name, _DUCKDB[kind]) for name, kind in self.outputs]
-
 
 def read_method(folder: Path, declared: dict[str, Any]) -> Method:
     """A method of the manifest, with the types of its signature."""

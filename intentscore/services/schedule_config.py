@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -32,9 +32,6 @@ class DailyGraph(Strict):
     cron: Annotated[str, AfterValidator(_cron)] = "0 6 * * *"
     time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
     lag_days: int = Field(default=1, ge=0, le=31)
-
-    def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.time_zone)
 
 
 class ScheduleConfig(Strict):
