@@ -69,7 +69,7 @@ class Decile:
 
 @dataclass(frozen=True)
 class Curves:
-    """Points (x, y), at most `MAX_POINTS` each, 6 decimals; empty where the curve is undefined.
+    """Points (x, y), at most `MAX_POINTS` of each curve; empty where the curve is undefined.
 
     roc: false against true positive rate; pr: recall against precision; gain: share of sessions, best scores
     first, against share of buyers; calibration: mean score against buyer rate in ten bins of equal size.
@@ -212,4 +212,4 @@ def _gain(ranked: _Ranked) -> Points:
 def _thinned(x: Scores, y: Scores) -> Points:
     """At most MAX_POINTS of the points, evenly spaced by position, both ends kept."""
     keep = np.unique(np.linspace(0, len(x) - 1, MAX_POINTS).round().astype(np.int64))
-    return [(round(float(a), 6), round(float(b), 6)) for a, b in zip(x[keep], y[keep], strict=True)]
+    return list(zip(x[keep].tolist(), y[keep].tolist(), strict=True))

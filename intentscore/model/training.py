@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 
 from intentscore.errors import ConfigurationError, DataError
 from intentscore.model.boosting import CrossValidated, learn
+from intentscore.model.bootstrap import Interval, intervals, resample
 from intentscore.model.config import TrainConfig
 from intentscore.model.fingerprint import DataSummary, summarise
 from intentscore.model.learners import constant_rate, logistic_regression
 from intentscore.model.metrics import Curves, Decile, Metrics, curves, deciles, evaluate
+from intentscore.model.protocol import Examined, Part
 from intentscore.model.split import TimeSplit, split_by_time
 
 
@@ -54,8 +56,9 @@ class Importance:
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """`features` are the booster's inputs, in order; `deciles` are of the held-out months; `curves` has the
-    keys 'holdout' and 'cv', `baselines` 'constant_rate', 'logistic_regression' and, if one was given, 'champion'.
+    """`features` are the booster's inputs, in order; `intervals` (by measure) and `deciles` are of the held-out
+    months; `curves` has the keys 'holdout' and 'cv', `baselines` 'constant_rate', 'logistic_regression' and, if one
+    was given, 'champion'.
     """
 
     booster: lgb.Booster
@@ -66,6 +69,7 @@ class TrainedModel:
     data: DataSummary
     cv: CrossValidation
     holdout: Metrics
+    intervals: dict[str, Interval]
     baselines: dict[str, Baseline]
     importances: tuple[Importance, ...]
     deciles: tuple[Decile, ...]
@@ -85,6 +89,7 @@ class TrainedModel:
                 "features": list(self.features),
             },
             "holdout": self.holdout.as_dict(),
+            "intervals": {name: asdict(interval) for name, interval in self.intervals.items()},
             "cv": asdict(self.cv),
             "baselines": {name: asdict(baseline) for name, baseline in self.baselines.items()},
             "train_period": _plain(asdict(self.split.train_period)),
@@ -129,6 +134,7 @@ def fit(
         data=summarise(inputs, bought, dates),
         cv=_cross_validation(past_bought, validated),
         holdout=evaluate(unseen_bought, unseen_scores),
+        intervals=_intervals(unseen_bought, unseen_scores),
         baselines=_baselines(matrix, bought, split, categorical, champion),
         importances=_importances(booster),
         deciles=deciles(unseen_bought, unseen_scores),
@@ -182,6 +188,11 @@ def _cross_validation(bought: NDArray[np.bool_], validated: CrossValidated) -> C
         mean={name: _over_folds(statistics.fmean, values) for name, values in by_measure.items()},
         std={name: _over_folds(statistics.stdev, values) for name, values in by_measure.items()},
     )
+
+
+def _intervals(bought: NDArray[np.bool_], scores: NDArray[np.float64]) -> dict[str, Interval]:
+    rows = np.arange(len(bought))
+    return intervals(resample(Examined((Part("holdout", rows[:0], rows),), (scores,)), bought))
 
 
 def _over_folds(statistic: Callable[[list[float]], float], values: list[float | None]) -> float | None:

@@ -129,6 +129,8 @@ def test_curves_are_bounded_and_run_from_corner_to_corner() -> None:
     assert [drawn.roc[0], drawn.roc[-1]] == [(0.0, 0.0), (1.0, 1.0)]
     assert [drawn.gain[0], drawn.gain[-1]] == [(0.0, 0.0), (1.0, 1.0)]
     assert drawn.pr[-1] == (0.0, 1.0)
+    found = np.concatenate([[0], np.cumsum(y[np.argsort(-p)])]) / y.sum()
+    assert all(share == found[round(sessions * 5000)] for sessions, share in drawn.gain)
     area = np.trapezoid([tpr for _, tpr in drawn.roc], [fpr for fpr, _ in drawn.roc])
     assert area == pytest.approx(evaluate(y, p).roc_auc, abs=0.002)
     assert all(abs(score - rate) < 0.08 for score, rate in drawn.calibration)

@@ -87,6 +87,17 @@ def test_holdout_figures_are_of_the_booster_on_the_last_month(sessions: Sessions
     assert trained.split.holdout_period.months == ("2024-11",)
 
 
+def test_holdout_figures_come_with_intervals_around_them(trained: TrainedModel) -> None:
+    measured = trained.holdout.as_dict()
+    assert set(trained.intervals) == {"roc_auc", "average_precision", "log_loss", "brier"}
+    for name, interval in trained.intervals.items():
+        assert interval.value == pytest.approx(measured[name], abs=1e-12)
+        assert interval.low is not None
+        assert interval.high is not None
+        assert interval.low < measured[name] < interval.high  # type: ignore[operator]
+    assert trained.report()["intervals"]["brier"]["high"] == trained.intervals["brier"].high
+
+
 def test_the_model_beats_the_constant_rate_on_sessions_it_has_not_seen(trained: TrainedModel) -> None:
     baseline = trained.baselines["constant_rate"]
     assert baseline.holdout.roc_auc == 0.5
