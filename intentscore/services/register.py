@@ -127,8 +127,14 @@ def _sample_input(session: Session, settings: Settings, inputs: list[str]) -> pd
 
 def _logged_metrics(folder: RunFolder) -> dict[str, Any]:
     """Figures of the held-out months, and what ties the version to its run; metadata has room for no more."""
+    from intentscore.model.explanation import base_log_odds
+
     figures = {f"holdout_{name}": value for name, value in folder.metrics["holdout"].items() if value is not None}
-    model = {"model_sha256": folder.metrics["model"]["sha256"], "trees": folder.metrics["model"]["trees"]}
+    model = {
+        "model_sha256": folder.metrics["model"]["sha256"],
+        "trees": folder.metrics["model"]["trees"],
+        "base_log_odds": base_log_odds(folder.booster()),
+    }
     origin = {"run_id": folder.run_id, "feature_hash": folder.features["hash"]}
     period = folder.metrics["train_period"]
     learned = {

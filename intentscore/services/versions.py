@@ -45,6 +45,14 @@ class RegisteredVersion:
         """Last day of the sessions it learned from; None for a version that does not say."""
         return _day(self.metrics.get("learned_until"))
 
+    @property
+    def base_log_odds(self) -> float:
+        """What the contributions of a session are added to; ConfigurationError for a version that does not say."""
+        found = self.metrics.get("base_log_odds")
+        if found is None:
+            raise ConfigurationError(f"{self.name} was registered without its base value; register its run again")
+        return float(found)
+
 
 def registered_versions(session: Session, settings: Settings) -> tuple[RegisteredVersion, ...]:
     """Versions of the model, oldest first; none when there is no such model."""

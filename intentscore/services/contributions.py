@@ -1,0 +1,29 @@
+"""What each feature adds to a score, in log-odds: the registered version's own `explain`, run in the warehouse."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from intentscore.features.definitions import feature_names
+from intentscore.services.versions import RegisteredVersion, load_version
+from intentscore.settings import Settings
+from intentscore.warehouse.errors import snowflake_errors
+from intentscore.warehouse.identifiers import resolved
+
+if TYPE_CHECKING:
+    from snowflake.snowpark import DataFrame, Session
+
+SUFFIX = "_explanation"
+
+
+def contributions(session: Session, settings: Settings, version: RegisteredVersion, rows: DataFrame) -> DataFrame:
+    """`rows`, which hold the features, with a FLOAT column `<FEATURE>_explanation` for each the version looks at."""
+    with snowflake_errors("prepare the explanation", wrapped=True):
+        explained: DataFrame = load_version(session, settings, version.name).run(rows, function_name="explain")
+        return explained
+
+
+def explained_features(explained: DataFrame) -> tuple[str, ...]:
+    """The features that have a contribution, in the order of the feature list: without those left out in training."""
+    columns = {resolved(name) for name in explained.columns}
+    return tuple(name for name in feature_names() if name + SUFFIX in columns)
