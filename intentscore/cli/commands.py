@@ -286,6 +286,33 @@ def score(
         call.show(plan if dry_run else apply(session, call.settings, plan))
 
 
+@command(
+    "intentscore report",
+    "intentscore report --date 2024-11-01 -o november.html",
+    "intentscore report --run 241103_090210_5f3a --env prod",
+)
+def report(
+    call: Invocation,
+    run: Annotated[str | None, typer.Option("--run", metavar="R", help="The model of a run of `train`.")] = None,
+    of_day: Annotated[
+        date | None,
+        typer.Option("--date", parser=day, metavar="DAY", help="The model that scored a day, and that day."),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", show_default=True, help="Where the page goes.")
+    ] = Path("report.html"),
+) -> None:
+    """Write a report: one HTML page that needs nothing else.
+
+    The champion and its last scored day, unless a run or a day is named: model card, figures with intervals,
+    curves, deciles, drift, reasons, and champion against challenger. A file of that name is replaced.
+    """
+    from intentscore.services.report import report as write
+
+    with call.session() as session:
+        call.show(write(session, call.settings, output, run=run, day=of_day, say=call.note))
+
+
 @command("intentscore demo")
 def demo(call: Invocation) -> None:
     """Go the whole way once and show what came out.

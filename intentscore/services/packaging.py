@@ -12,6 +12,7 @@ from pathlib import Path
 import intentscore
 
 LEFT_BEHIND = ("cli", "local")
+SHIPPED = (".py", ".j2", ".css")
 PACKAGES = (
     "snowflake-snowpark-python", "snowflake-ml-python", "lightgbm", "scikit-learn", "numpy", "pandas", "pyarrow",
     "pydantic", "pyyaml", "shap",
@@ -28,9 +29,10 @@ class PackageZip:
 
 
 def package_zip() -> PackageZip:
-    """The source of intentscore without its command line and the local engine; the same bytes for the same files."""
+    """The source and templates of intentscore without its command line and the local engine; the same bytes for the same files."""
     root = Path(intentscore.__file__).parent
-    files = sorted(path for path in root.rglob("*.py") if path.relative_to(root).parts[0] not in LEFT_BEHIND)
+    shipped = (path for path in root.rglob("*") if path.suffix in SHIPPED)
+    files = sorted(path for path in shipped if path.relative_to(root).parts[0] not in LEFT_BEHIND)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in files:

@@ -1,0 +1,188 @@
+"""One HTML page about a model: its card, its curves, a scored day, drift, reasons, and champion against challenger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from intentscore.errors import ConfigurationError, GateRefusedError, IntentscoreError, NothingToDoError, UsageError
+from intentscore.services.report_data import (
+    day_scores,
+    last_scored_day,
+    page_value_months,
+    scoring_table,
+    version_that_scored,
+)
+from intentscore.services.runs import utc_now
+from intentscore.services.versions import CHALLENGER, CHAMPION, RegisteredVersion, registered_versions
+from intentscore.settings import Settings
+from intentscore.warehouse.errors import snowflake_errors
+
+if TYPE_CHECKING:
+    from snowflake.snowpark import Session
+
+    from intentscore.model.run import RunFolder
+    from intentscore.report.content import Page, Section
+
+
+@dataclass(frozen=True)
+class ReportResult:
+    """`bytes` is the size of the page; `figures` are the tables it carries."""
+
+    path: str
+    bytes: int
+    model_version: str | None
+    trained_run: str | None
+    day: date | None
+    sections: tuple[str, ...]
+    figures: int
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What the page is about: a model, by its run or its version or both, and a day it scored."""
+
+    folder: RunFolder | None
+    version: RegisteredVersion | None
+    day: date | None
+
+    @property
+    def run_id(self) -> str | None:
+        if self.folder:
+            return self.folder.run_id
+        return _run_of(self.version) if self.version else None
+
+
+def report(
+    session: Session,
+    settings: Settings,
+    output: Path,
+    *,
+    run: str | None = None,
+    day: date | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> ReportResult:
+    """Write a page about the model of a run, the one that scored a day, or (both None) the champion.
+
+    The page stands alone: no script, no network. It is written whole or not at all, and nothing else changes. `say`
+    hears which section is under way.
+
+    Raises UsageError for a path that cannot be written, or without such a run; NothingToDoError for a day without
+    scores.
+    """
+    from intentscore.report.page import html, writable, write_whole
+
+    writable(output)
+    with snowflake_errors("make the report"):
+        subject = find_subject(session, settings, run, day)
+        sections = _sections(session, settings, subject, say)
+    page = _page(subject, sections, settings)
+    size = write_whole(output, html(page, utc_now()))
+    return ReportResult(
+        path=str(output),
+        bytes=size,
+        model_version=subject.version.name if subject.version else None,
+        trained_run=subject.run_id,
+        day=subject.day,
+        sections=tuple(section.title for section in sections),
+        figures=len(page.figures()),
+    )
+
+
+def find_subject(session: Session, settings: Settings, run: str | None, day: date | None) -> Subject:
+    """Raises UsageError when both or no run is found, NothingToDoError for a day without scores."""
+    from intentscore.model.run import find_run
+
+    if run and day:
+        raise UsageError("give either --run or --date, not both")
+    known = registered_versions(session, settings)
+    if day:
+        scored_by = _named(known, version_that_scored(session, settings, day))
+        return Subject(_folder(settings, scored_by), scored_by, day)
+    champion = next((one for one in known if CHAMPION in one.aliases), None)
+    if run is None and champion is not None:
+        return Subject(_folder(settings, champion), champion, last_scored_day(session, settings, champion.name))
+    folder = find_run(settings.home / "runs", run)
+    made_of_it = next((one for one in reversed(known) if _run_of(one) == folder.run_id), None)
+    scored = last_scored_day(session, settings, made_of_it.name) if made_of_it else None
+    return Subject(folder, made_of_it, scored)
+
+
+def _sections(
+    session: Session, settings: Settings, subject: Subject, say: Callable[[str], None]
+) -> tuple[Section, ...]:
+    from intentscore.services.report_sections.model_card import details, held_out, model_card
+
+    say("model card")
+    sections = [model_card(subject.folder, subject.version, page_value_months(session, settings))]
+    if subject.folder:
+        sections.append(held_out(subject.folder))
+    for name, section in (("scored day", _day), ("champion against challenger", _challenger)):
+        say(name)
+        sections.append(section(session, settings, subject))
+    if subject.folder:
+        sections.append(details(subject.folder))
+    return tuple(sections)
+
+
+def _day(session: Session, settings: Settings, subject: Subject) -> Section:
+    from intentscore.report.content import Note, Section
+    from intentscore.services.report_sections.scored_day import scored_day
+
+    if subject.day is None or subject.version is None:
+        note = Note("This model has not scored a day yet.", "intentscore score --date yesterday")
+        return Section("day", "Scores of a day", "", (note,))
+    table = scoring_table(session, settings, subject.version.name, subject.day)
+    return scored_day(day_scores(session, settings, table, subject.version.name, subject.day))
+
+
+def _challenger(session: Session, settings: Settings, subject: Subject) -> Section:
+    from intentscore.report.content import Note, Section
+    from intentscore.services.promote import plan_promotion
+    from intentscore.services.report_sections.challenger import NAME, TITLE, challenger
+
+    # a champion is compared with its challenger, any other version with the champion
+    chosen = subject.version.name if subject.version and CHAMPION not in subject.version.aliases else None
+    try:
+        return challenger(plan_promotion(session, settings, chosen))
+    except (ConfigurationError, GateRefusedError, NothingToDoError) as error:
+        return Section(NAME, TITLE, "", (Note(f"{CHALLENGER.capitalize()} and champion are not compared: {error}."),))
+
+
+def _page(subject: Subject, sections: tuple[Section, ...], settings: Settings) -> Page:
+    from intentscore.report.content import Page
+    from intentscore.services.report_sections.model_card import facts
+
+    what = subject.version.name if subject.version else f"run {subject.run_id}"
+    alias = f", {', '.join(subject.version.aliases)}" if subject.version and subject.version.aliases else ""
+    day = f"; scores of {subject.day}" if subject.day else ""
+    return Page(
+        f"Purchase intent: {settings.model_name}",
+        f"{what}{alias}{day}",
+        facts(subject.folder, subject.version),
+        sections,
+    )
+
+
+def _named(known: tuple[RegisteredVersion, ...], name: str) -> RegisteredVersion:
+    """The registered version; one that has been deleted since is known by its name alone."""
+    return next((one for one in known if one.name == name), RegisteredVersion(name, (), {}))
+
+
+def _folder(settings: Settings, version: RegisteredVersion) -> RunFolder | None:
+    """The run folder the version was made of, if it is on this machine."""
+    from intentscore.model.run import find_run
+
+    run = _run_of(version)
+    try:
+        return find_run(settings.home / "runs", run) if run else None
+    except IntentscoreError:
+        return None
+
+
+def _run_of(version: RegisteredVersion) -> str | None:
+    run = version.metrics.get("run_id")
+    return str(run) if run else None
