@@ -58,6 +58,38 @@ class PromotionSettings(Strict):
     min_segment_buyers: Annotated[int, Field(ge=1)] = 30
 
 
+CALENDAR = ("IS_WEEKEND", "SPECIAL_DAY", "MONTH_NUMBER", "MONTH_SIN", "MONTH_COS")
+
+
+class MonitoringLimits(Strict):
+    """How far a day may lie from the baseline, and a version from what it promised, before it is an alarm.
+
+    A drift limit never is lower than the farthest of `chance_days` days of the same size drawn from the baseline.
+    """
+
+    max_psi: Annotated[float, Field(ge=0)] = 0.1
+    max_jensen_shannon: Annotated[float, Field(ge=0, le=1)] = 0.1
+    max_wasserstein: Annotated[float, Field(ge=0)] = 0.1
+    max_shift: Annotated[float, Field(ge=0, le=0.5)] = 0.05
+    max_missing: Annotated[float, Field(ge=0, le=1)] = 0.02
+    chance_days: Annotated[int, Field(ge=99, le=100_000)] = 5000
+    min_sessions: Annotated[int, Field(ge=1)] = 30
+    not_limited: tuple[Name, ...] = CALENDAR
+    max_auc_loss: Annotated[float, Field(ge=0, le=1)] = 0.03
+    max_calibration_error: Annotated[float, Field(ge=0, le=1)] = 0.05
+    min_buyers: Annotated[int, Field(ge=1)] = 30
+
+
+class MonitoringSettings(Strict):
+    """`cut_off`: the score from which marketing acts; the one `marketing_share` of the baseline reaches for None."""
+
+    refresh_interval: str = "1 hour"
+    marketing_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    cut_off: Annotated[float, Field(ge=0, le=1)] | None = None
+    baseline_sessions: Annotated[int, Field(ge=100)] = 50_000
+    limits: MonitoringLimits = MonitoringLimits()
+
+
 class Settings(Strict):
     connection: str | None = None
     database: AccountObject | None = None
@@ -68,6 +100,7 @@ class Settings(Strict):
     tables: TableNames = TableNames()
     feature_view: FeatureViewSettings = FeatureViewSettings()
     promotion: PromotionSettings = PromotionSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
 
     @property
     def home(self) -> Path:

@@ -77,7 +77,7 @@ def test_an_unknown_key_names_the_file_the_key_and_the_allowed_ones(configs: Pat
     write(configs / "intentscore.yaml", "schmea: A\n")
     assert message(configs) == (
         f"{configs / 'intentscore.yaml'}: unknown key 'schmea'; allowed: connection, database, schema, "
-        "warehouse, role, model_name, tables, feature_view, promotion"
+        "warehouse, role, model_name, tables, feature_view, promotion, monitoring"
     )
 
 

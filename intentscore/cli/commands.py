@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from intentscore import __version__
-from intentscore.cli import local, schedule
+from intentscore.cli import local, monitor, schedule
 from intentscore.cli.declare import command_of, listed, new_group
 from intentscore.cli.exits import EXIT_CODES
 from intentscore.cli.invocation import Invocation, with_shared_options
@@ -348,5 +348,6 @@ def doctor(call: Invocation) -> None:
         raise WarehouseError(f"{sum(not check.ok for check in result.checks)} checks failed; see `mend` above")
 
 
+app.add_typer(monitor.app, name="monitor")
 app.add_typer(schedule.app, name="schedule")
 app.add_typer(local.app, name="local")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlglot import exp
+from sqlglot import Expr, exp
 
 from intentscore.local import computed_views, refreshes, results, sql, types
 from intentscore.local.catalog import OWNER
@@ -122,7 +122,8 @@ def create_view(session: Session, head: Statement) -> Result:
     definition = read_definition(session, head.scanner)
     with sql.Preparation(session, describe_only=True) as preparation:
         parsed = sql.parse(definition.query, head.scanner.bindings)
-        query = preparation.to_duckdb(parsed.copy())
+        rewritten = preparation.rewrite(parsed.copy())
+        query = sql.generate(rewritten)
         known = _known_columns(session, preparation, query, definition)
         columns = list(known)
         is_computed = computed_views.is_computed(parsed, preparation)
@@ -142,13 +143,24 @@ def create_view(session: Session, head: Statement) -> Result:
             return results.done(f"View {name.name} successfully created.")
         if _replace_or_refuse(session, name, or_replace=head.or_replace, quietly=quietly):
             return results.done(f"{name.name} already exists, statement succeeded.")
-        session.fetch(f"CREATE VIEW {name.duckdb}{named} AS {query}")
+        stored = query if is_computed else sql.generate(_within(name.database, rewritten))
+        session.fetch(f"CREATE VIEW {name.duckdb}{named} AS {stored}")
     session.catalog.declare_columns(name, _declared(known))
     _comment(session, VIEW, name, definition)
     session.catalog.put(session.catalog.new(VIEW, name, text=head.scanner.text, **details))
     for tag, value in definition.tags:
         session.catalog.set_tag(name, "TABLE", tag, value)  # a view counts as a table here
     return results.done(f"View {name.name} successfully created.")
+
+
+def _within(database: str, query: Expr) -> Expr:
+    """Tables of a schema called like its database by schema and name: DuckDB stores a view's query without the
+    database, and then takes the schema for it.
+    """
+    for table in query.find_all(exp.Table):
+        if table.catalog == table.db == database:
+            table.set("catalog", None)
+    return query
 
 
 def _known_columns(

@@ -1,0 +1,335 @@
+"""How the champion's scores have done: volume, drift, performance, calibration and coverage, day by day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from intentscore.errors import ConfigurationError, GateRefusedError, NothingToDoError
+from intentscore.model import drift
+from intentscore.model.drift import Drift
+from intentscore.model.metrics import Decile, deciles, evaluate
+from intentscore.services.monitor_limits import KINDS, Limits, open_limits, read_values
+from intentscore.services.monitor_metrics import DRIFT, PERFORMANCE, STAT, WHOLE, Metric, Range, ask
+from intentscore.services.monitor_source import ACTUAL, PREDICTED, SCORE, Watched, existing_source, watched
+from intentscore.services.versions import CHAMPION, RegisteredVersion, registered_versions, wanted_version
+from intentscore.settings import MonitoringLimits, Settings
+from intentscore.warehouse.errors import snowflake_errors
+from intentscore.warehouse.identifiers import qualified
+from intentscore.warehouse.tables import SESSIONS
+
+if TYPE_CHECKING:
+    from snowflake.snowpark import Session
+
+DEFAULT_DAYS = 28
+OF_DRIFT = {"psi": "POPULATION_STABILITY_INDEX", "jensen_shannon": "JENSEN_SHANNON", "wasserstein": "WASSERSTEIN"}
+SHOWN_ALARMS = 5
+SURE = 3.0
+
+
+@dataclass(frozen=True)
+class DayFigures:
+    """One day. `outcomes` are the scores whose outcome is known, `coverage` their share, `contacted` the scores at or
+    above the cut-off; what is measured on outcomes is None while it is undefined.
+    """
+
+    day: date
+    sessions: int
+    scores: int
+    mean_score: float | None
+    contacted: int
+    outcomes: int
+    coverage: float
+    buyers: int
+    buyer_rate: float | None
+    roc_auc: float | None
+    precision: float | None
+    recall: float | None
+
+
+@dataclass(frozen=True)
+class Performance:
+    """All outcomes of the range. `promised_roc_auc` is that of the months held out when the version was trained."""
+
+    scores: int
+    outcomes: int
+    coverage: float
+    buyers: int
+    mean_score: float | None
+    buyer_rate: float | None
+    roc_auc: float | None
+    promised_roc_auc: float | None
+    precision: float | None
+    recall: float | None
+    calibration_error: float | None
+    brier: float | None
+    log_loss: float | None
+
+
+@dataclass(frozen=True)
+class ColumnDrift:
+    """A column on a day against the baseline; see `intentscore.model.drift` for the measures.
+
+    `kind` is score, numeric or categorical. A limit is None where there is none; `beyond` names the measures over
+    theirs.
+    """
+
+    day: date
+    column: str
+    kind: str
+    psi: float | None
+    psi_limit: float | None
+    jensen_shannon: float | None
+    jensen_shannon_limit: float | None
+    wasserstein: float | None
+    wasserstein_limit: float | None
+    shift: float | None
+    shift_limit: float | None
+    missing: float | None
+    missing_limit: float | None
+    beyond: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A limit that was passed; `day` and `column` are None for what is measured on the whole range."""
+
+    day: date | None
+    column: str | None
+    measure: str
+    value: float
+    limit: float
+
+
+@dataclass(frozen=True)
+class MonitorReport:
+    model_name: str
+    version: str
+    monitor: str
+    first: date
+    last: date
+    cut_off: float
+    performance: Performance
+    days: tuple[DayFigures, ...]
+    drift: tuple[ColumnDrift, ...]
+    calibration: tuple[Decile, ...]
+    alarms: tuple[Alarm, ...]
+
+    def require_no_alarm(self) -> None:
+        """Raises GateRefusedError that names the first alarms."""
+        if self.alarms:
+            named = "; ".join(_in_words(alarm) for alarm in self.alarms[:SHOWN_ALARMS])
+            more = len(self.alarms) - SHOWN_ALARMS
+            raise GateRefusedError(
+                f"{len(self.alarms)} limits passed by {self.version}: {named}{f'; and {more} more' if more > 0 else ''}"
+            )
+
+
+def monitor_report(
+    session: Session, settings: Settings, first: date | None = None, last: date | None = None
+) -> MonitorReport:
+    """What the champion's monitor has measured on the days `first` to `last`; changes nothing.
+
+    By default the last 28 days it scored. Outcomes count as soon as they are known. Drift in psi, Jensen-Shannon and
+    Wasserstein, ROC AUC, precision, recall and counts come from the monitor; shift, missing values, calibration and
+    limits are computed here from the view and the baseline it reads.
+
+    Raises ConfigurationError without a champion or a monitor, NothingToDoError when it scored nothing on these days.
+    """
+    with snowflake_errors("report on the monitor"):
+        champion = wanted_version(registered_versions(session, settings), settings, CHAMPION)
+        names = watched(settings, champion.name)
+        source = existing_source(session, names)
+        if source is None:
+            raise ConfigurationError(f"{champion.name} has no monitor; run `intentscore monitor`")
+        within = _range(session, names, first, last)
+        limits = settings.monitoring.limits
+        by_day = _days(session, settings, within)
+        drifts = tuple(_drifts(session, names, within, open_limits(session, names, limits)))
+        performance, calibration = _performance(session, names, within, champion, by_day)
+    return MonitorReport(
+        model_name=settings.model_name,
+        version=champion.name,
+        monitor=names.monitor,
+        first=within.first,
+        last=within.last,
+        cut_off=source.cut_off,
+        performance=performance,
+        days=by_day,
+        drift=drifts,
+        calibration=calibration,
+        alarms=(*_drift_alarms(drifts), *_performance_alarms(performance, limits)),
+    )
+
+
+def _range(session: Session, names: Watched, first: date | None, last: date | None) -> Range:
+    """The days asked for, of which at least one must have scores."""
+    view = qualified(session, names.view)
+    oldest, newest = session.sql(f"SELECT MIN(SESSION_AT)::DATE, MAX(SESSION_AT)::DATE FROM {view}").collect()[0]
+    if newest is None:
+        raise NothingToDoError(f"{names.version} has scored nothing yet; run `intentscore score`")
+    last = last or newest
+    first = first or max(oldest, last - timedelta(days=DEFAULT_DAYS - 1))
+    within = Range(qualified(session, names.monitor), first, last)
+    if not session.sql(f"SELECT COUNT(*) FROM {view} {within.where}").collect()[0][0]:
+        raise NothingToDoError(
+            f"{names.version} has scored no session from {first} to {last}; it scored some from {oldest} to {newest}"
+        )
+    return within
+
+
+# ---------------------------------------------------------------------------- volume and performance
+
+
+def _days(session: Session, settings: Settings, within: Range) -> tuple[DayFigures, ...]:
+    counted = ask(
+        session,
+        within,
+        STAT,
+        [("COUNT", SCORE), ("AVG", SCORE), ("SUM", PREDICTED), ("COUNT", ACTUAL), ("SUM", ACTUAL)],
+    )
+    figures = _by_day(counted)
+    measured = _by_day(ask(session, within, PERFORMANCE, [(name, None) for name in ("ROC_AUC", "PRECISION", "RECALL")]))
+    sessions = {row[0]: row[1] for row in session.sql(_session_counts(session, settings, within)).collect()}
+    return tuple(
+        _day_figures(day, sessions[day], figures.get(day, {}), measured.get(day, {})) for day in sorted(sessions)
+    )
+
+
+def _session_counts(session: Session, settings: Settings, within: Range) -> str:
+    return (
+        f"SELECT SESSION_DATE, COUNT(*) FROM {SESSIONS.qualified_name(session, settings)} "
+        f"WHERE SESSION_DATE BETWEEN '{within.first}'::DATE AND '{within.last}'::DATE GROUP BY SESSION_DATE"
+    )
+
+
+def _by_day(metrics: Iterable[Metric]) -> dict[date, dict[tuple[str, str | None], float | None]]:
+    found: dict[date, dict[tuple[str, str | None], float | None]] = {}
+    for one in metrics:
+        found.setdefault(one.day, {})[one.metric, one.column] = one.value
+    return found
+
+
+def _day_figures(
+    day: date,
+    sessions: int,
+    counted: Mapping[tuple[str, str | None], float | None],
+    measured: Mapping[tuple[str, str | None], float | None],
+) -> DayFigures:
+    scores, outcomes, buyers = (
+        int(counted.get(key) or 0) for key in (("COUNT", SCORE), ("COUNT", ACTUAL), ("SUM", ACTUAL))
+    )
+    return DayFigures(
+        day=day,
+        sessions=sessions,
+        scores=scores,
+        mean_score=counted.get(("AVG", SCORE)),
+        contacted=int(counted.get(("SUM", PREDICTED)) or 0),
+        outcomes=outcomes,
+        coverage=outcomes / scores if scores else 0.0,
+        buyers=buyers,
+        buyer_rate=buyers / outcomes if outcomes else None,
+        roc_auc=measured.get(("ROC_AUC", None)),
+        precision=measured.get(("PRECISION", None)),
+        recall=measured.get(("RECALL", None)),
+    )
+
+
+def _performance(
+    session: Session, names: Watched, within: Range, champion: RegisteredVersion, days: tuple[DayFigures, ...]
+) -> tuple[Performance, tuple[Decile, ...]]:
+    """The figures of the range, and its deciles by score, best first."""
+    asked = [("ROC_AUC", None), ("PRECISION", None), ("RECALL", None)]
+    whole = {one.metric: one.value for one in ask(session, within, PERFORMANCE, asked, WHOLE)}
+    known = session.sql(
+        f"SELECT {SCORE}, {ACTUAL} FROM {qualified(session, names.view)} {within.where} AND {ACTUAL} IS NOT NULL"
+    ).to_pandas()
+    bought, score = known[ACTUAL].to_numpy(dtype=bool), known[SCORE].to_numpy(dtype=np.float64)
+    measured = evaluate(bought, score) if len(known) else None
+    scores, outcomes = sum(day.scores for day in days), sum(day.outcomes for day in days)
+    figures = Performance(
+        scores=scores,
+        outcomes=outcomes,
+        coverage=outcomes / scores if scores else 0.0,
+        buyers=int(bought.sum()),
+        mean_score=float(score.mean()) if measured else None,
+        buyer_rate=float(bought.mean()) if measured else None,
+        roc_auc=whole.get("ROC_AUC"),
+        promised_roc_auc=champion.metrics.get("holdout_roc_auc"),
+        precision=whole.get("PRECISION"),
+        recall=whole.get("RECALL"),
+        calibration_error=measured.calibration_error if measured else None,
+        brier=measured.brier if measured else None,
+        log_loss=measured.log_loss if measured else None,
+    )
+    return figures, deciles(bought, score) if measured else ()
+
+
+# ---------------------------------------------------------------------------- drift
+
+
+def _drifts(session: Session, names: Watched, within: Range, limits: Limits) -> Iterable[ColumnDrift]:
+    """Day by day, the score first and then the features in their order."""
+    asked = [
+        (metric, column)
+        for metric in OF_DRIFT.values()
+        for column in limits.references
+        if metric != "WASSERSTEIN" or KINDS[column] != "categorical"
+    ]
+    measured = _by_day(ask(session, within, DRIFT, asked))
+    values = read_values(session, qualified(session, names.view), within.where)
+    for day in sorted(values["DAY"].unique()):
+        rows = values[values["DAY"] == day]
+        allowed = limits.of_day(len(rows))
+        for column, baseline in limits.references.items():
+            of_monitor = {name: measured.get(day, {}).get((metric, column)) for name, metric in OF_DRIFT.items()}
+            ours = drift.shift_and_missing(baseline, rows[column].to_numpy())
+            yield _column_drift(day, column, Drift(**of_monitor, **ours), allowed[column])
+
+
+def _column_drift(day: date, column: str, found: Drift, limits: Drift) -> ColumnDrift:
+    limited = {f"{name}_limit": value for name, value in asdict(limits).items()}
+    return ColumnDrift(
+        day=day, column=column, kind=KINDS[column], beyond=drift.exceeded(found, limits), **asdict(found), **limited
+    )
+
+
+# ---------------------------------------------------------------------------- alarms
+
+
+def _drift_alarms(drifts: Iterable[ColumnDrift]) -> Iterable[Alarm]:
+    """One for a column on a day, with the measure that is farthest beyond its limit."""
+    for one in drifts:
+        if one.beyond:
+            yield _worst(one)
+
+
+def _worst(one: ColumnDrift) -> Alarm:
+    over = {name: (getattr(one, name), getattr(one, f"{name}_limit")) for name in one.beyond}
+    name = max(over, key=lambda name: drift.distance(name, over[name][0]) / over[name][1])
+    return Alarm(one.day, one.column, name, *over[name])
+
+
+def _performance_alarms(found: Performance, limits: MonitoringLimits) -> Iterable[Alarm]:
+    """What the outcomes say against the version, beyond doubt (three standard errors) and beyond the limits."""
+    if min(found.buyers, found.outcomes - found.buyers) < limits.min_buyers:
+        return
+    if found.roc_auc is not None and found.promised_roc_auc is not None:
+        lowest = found.promised_roc_auc - limits.max_auc_loss
+        error = drift.auc_error(found.roc_auc, found.buyers, found.outcomes - found.buyers)
+        if found.roc_auc + SURE * error < lowest:
+            yield Alarm(None, None, "roc_auc", found.roc_auc, lowest)
+    if found.mean_score is not None and found.buyer_rate is not None:
+        gap = abs(found.mean_score - found.buyer_rate)
+        error = (found.buyer_rate * (1 - found.buyer_rate) / found.outcomes) ** 0.5
+        if gap - SURE * error > limits.max_calibration_error:
+            yield Alarm(None, None, "mean score against buyer rate", gap, limits.max_calibration_error)
+
+
+def _in_words(alarm: Alarm) -> str:
+    where = f"{alarm.column} on {alarm.day}: " if alarm.column else ""
+    return f"{where}{alarm.measure} {alarm.value:.3g} (limit {alarm.limit:.3g})"

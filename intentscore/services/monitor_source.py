@@ -1,0 +1,167 @@
+"""What a version's monitor reads: a view of its scores with the outcomes known so far, and the baseline beside it.
+
+The baseline is a table of the sessions the version learned from, with its scores of them. View and baseline have the
+same columns: what the version was given (categories as text, as a monitor wants them), its score, the class at
+the marketing cut-off, and the outcome. An outcome that arrives later appears in the view when it is uploaded; the
+scores stay as they were given.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from intentscore.errors import GateRefusedError
+from intentscore.features.definitions import FEATURES, feature_names
+from intentscore.features.store import require_view
+from intentscore.services.score import PREDICTION
+from intentscore.services.versions import RegisteredVersion, load_version
+from intentscore.settings import Settings
+from intentscore.warehouse.errors import snowflake_errors
+from intentscore.warehouse.identifiers import current_schema, literal, qualified
+from intentscore.warehouse.tables import SCORES, SESSIONS
+
+if TYPE_CHECKING:
+    from snowflake.snowpark import Session
+
+KEY = "UID"
+TIMESTAMP, SCORE, PREDICTED, ACTUAL = "SESSION_AT", "SCORE", "PREDICTED_CLASS", "ACTUAL_CLASS"
+STAGED = "BASELINE_STAGED"
+WRITTEN = re.compile(r"cut-off ([0-9.e+-]+), definition ([0-9a-f]{12})")
+
+
+@dataclass(frozen=True)
+class Watched:
+    """The names of what belongs to the monitor of one version."""
+
+    version: str
+    monitor: str
+    view: str
+    baseline: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """The view as it stands; `definition` is a hash of all it was made of."""
+
+    cut_off: float
+    definition: str
+
+
+def watched(settings: Settings, version: str) -> Watched:
+    stem = f"{settings.model_name}_{version}"
+    return Watched(version, f"{stem}_MONITOR", f"{stem}_SCORED", f"{stem}_BASELINE")
+
+
+def existing_source(session: Session, names: Watched) -> Source | None:
+    """What the view's comment says of it; None when there is no such view, or it is not ours."""
+    shown = session.sql(f"SHOW VIEWS LIKE {literal(names.view)} IN SCHEMA {current_schema(session)}").collect()
+    comment = next((row["comment"] for row in shown if row["name"] == names.view), None)
+    found = WRITTEN.search(comment or "")
+    return Source(float(found[1]), found[2]) if found else None
+
+
+def definition(session: Session, settings: Settings, version: RegisteredVersion) -> str:
+    """12 hex digits that change with the view's SQL or with what decides baseline and cut-off."""
+    monitoring = settings.monitoring
+    decided = (monitoring.cut_off, monitoring.marketing_share, monitoring.baseline_sessions)
+    text = f"{_view_query(session, settings, version.name, '0')} {_learned_sessions(version)} {decided}"
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def write_source(session: Session, settings: Settings, version: RegisteredVersion) -> Source:
+    """Write the baseline and make the view, in the place of any there was. Raises GateRefusedError when the version
+    does not say what it learned from, or none of these sessions is left.
+    """
+    names = watched(settings, version.name)
+    staged, baseline, view = (qualified(session, name) for name in (STAGED, names.baseline, names.view))
+    session.sql(_stage_statement(session, settings, version, staged)).collect()
+    cut_off = settings.monitoring.cut_off
+    if cut_off is None:
+        cut_off = _score_of_share(session, staged, settings.monitoring.marketing_share)
+    made = Source(cut_off, definition(session, settings, version))
+    at = f"CAST('{cut_off!r}' AS FLOAT)"
+    comment = f"scores of {version.name} and their outcomes; cut-off {cut_off!r}, definition {made.definition}"
+    session.sql(
+        f"CREATE OR REPLACE TABLE {baseline} COMMENT = {literal(f'what {version.name} learned from, with its scores')} "
+        f"AS\nSELECT {_columns(at)}\nFROM {staged} c"
+    ).collect()
+    session.sql(
+        f"CREATE OR REPLACE VIEW {view} COMMENT = {literal(comment)} AS\n"
+        f"{_view_query(session, settings, version.name, at)}"
+    ).collect()
+    session.sql(f"DROP TABLE IF EXISTS {staged}").collect()
+    return made
+
+
+def _columns(cut_off: str, features: str = "c", outcome: str = "c") -> str:
+    """The columns of view and baseline, from the rows called `c`."""
+    kept = [
+        f"TO_VARCHAR(CAST({features}.{f.name} AS INTEGER)) AS {f.name}"
+        if f.kind == "categorical"
+        else f"{features}.{f.name} AS {f.name}"
+        for f in FEATURES
+    ]
+    return ",\n".join(
+        [
+            f"c.UID AS {KEY}",
+            f"c.SESSION_DATE::TIMESTAMP_NTZ AS {TIMESTAMP}",
+            f"c.SCORE AS {SCORE}",
+            f"IFF(c.SCORE >= {cut_off}, 1, 0) AS {PREDICTED}",
+            f"CAST({outcome}.REVENUE AS INTEGER) AS {ACTUAL}",
+            *kept,
+        ]
+    )
+
+
+def _view_query(session: Session, settings: Settings, version: str, cut_off: str) -> str:
+    scores, sessions = (table.qualified_name(session, settings) for table in (SCORES, SESSIONS))
+    return (
+        f"SELECT {_columns(cut_off, 'f', 's')}\nFROM {scores} c\n"
+        f"JOIN {sessions} s ON s.UID = c.UID AND s.SESSION_DATE = c.SESSION_DATE\n"
+        f"JOIN {require_view(session, settings)} f ON f.UID = c.UID AND f.SESSION_DATE = c.SESSION_DATE\n"
+        f"WHERE c.MODEL_NAME = {literal(settings.model_name)} AND c.MODEL_VERSION = {literal(version)}\n"
+        # a score that is no probability suspends a monitor; `check` reports it
+        "AND c.SCORE BETWEEN 0 AND 1"
+    )
+
+
+def _learned_sessions(version: RegisteredVersion) -> str:
+    if version.learned_from is None or version.learned_until is None:
+        raise GateRefusedError(
+            f"{version.name} does not say which sessions it learned from, so it has no baseline; "
+            "train and register it again"
+        )
+    return f"SESSION_DATE BETWEEN '{version.learned_from}'::DATE AND '{version.learned_until}'::DATE"
+
+
+def _stage_statement(session: Session, settings: Settings, version: RegisteredVersion, staged: str) -> str:
+    """The version's scores of the sessions it learned from; of too many, those with the smallest hash."""
+    from snowflake.snowpark.functions import sql_expr
+
+    learned = _learned_sessions(version)
+    rows = session.table(require_view(session, settings)).filter(sql_expr(learned))
+    with snowflake_errors("prepare the baseline", wrapped=True):
+        model = load_version(session, settings, version.name)
+        predicted = model.run(rows.select("UID", "SESSION_DATE", *feature_names()), function_name="predict")
+        (query,) = predicted.queries["queries"]
+    sessions = SESSIONS.qualified_name(session, settings)
+    return (
+        f'CREATE OR REPLACE TEMPORARY TABLE {staged} AS\nSELECT p.* EXCLUDE ("{PREDICTION}"), '
+        f'p."{PREDICTION}" AS SCORE, s.REVENUE\nFROM (\n{query.strip()}\n) p\n'
+        f"JOIN {sessions} s ON s.UID = p.UID AND s.SESSION_DATE = p.SESSION_DATE\n"
+        f"WHERE s.REVENUE IS NOT NULL\n"
+        f"QUALIFY ROW_NUMBER() OVER (ORDER BY MD5(p.UID), p.UID, p.SESSION_DATE) "
+        f"<= {settings.monitoring.baseline_sessions}"
+    )
+
+
+def _score_of_share(session: Session, staged: str, share: float) -> float:
+    found = session.sql(f"SELECT PERCENTILE_CONT({1 - share!r}) WITHIN GROUP (ORDER BY SCORE) FROM {staged}").collect()[
+        0
+    ][0]
+    if found is None:
+        raise GateRefusedError("none of the sessions the version learned from is left; load them again")
+    return float(found)
