@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from intentscore.local.transactions import Connection
 
 SCHEMA = "_ENGINE"
+ACCOUNT = "_ACCOUNT"  # the database of what belongs to no database: warehouses, roles, grants
 OWNER = "SYSADMIN"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _TABLES = """
 CREATE SCHEMA IF NOT EXISTS {db}._ENGINE;
@@ -49,6 +51,11 @@ class Entry:
     created_on: datetime
     comment: str
     details: dict[str, Any]
+
+
+def in_account(name: str) -> ObjectName:
+    """The name of an object of the account, as the catalog keeps it."""
+    return ObjectName(ACCOUNT, "", name)
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, database: str) -> None:
@@ -85,6 +92,10 @@ class Catalog:
         ]
         return sorted(stored + mine, key=lambda entry: (entry.name.schema, entry.name.name))
 
+    def account_entries(self, kind: str) -> list[Entry]:
+        """The objects of the account itself."""
+        return self.entries(kind, ACCOUNT)
+
     def put(self, entry: Entry, *, temporary: bool = False) -> None:
         """Add or replace."""
         if temporary or (entry.kind, entry.name) in self._temporary:
@@ -97,7 +108,7 @@ class Catalog:
              json.dumps(entry.details)],
         )  # fmt: skip
 
-    def new(self, kind: str, name: ObjectName, comment: str = "", **details: Any) -> Entry:
+    def new(self, kind: str, name: ObjectName, comment: str = "", /, **details: Any) -> Entry:
         return Entry(kind, name, datetime.now(UTC), comment, details)
 
     def remove(self, kind: str, name: ObjectName) -> bool:

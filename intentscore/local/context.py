@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from intentscore.local import results, sql, types
 from intentscore.local.context_functions import context_function
-from intentscore.local.errors import SnowflakeError, does_not_exist, invalid
+from intentscore.local.errors import invalid
 from intentscore.local.names import like_pattern
 from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner
@@ -33,28 +33,6 @@ def use_schema(session: Session, head: Statement) -> Result:
     parts = head.scanner.name()
     head.scanner.end()
     session.use(parts[-2] if len(parts) == 2 else None, parts[-1])
-    return results.done()
-
-
-@statement("USE WAREHOUSE", effect=Effect.CONTROL)
-def use_warehouse(session: Session, head: Statement) -> Result:
-    name = head.scanner.identifier()
-    head.scanner.end()
-    if name != session.engine.warehouse:
-        raise SnowflakeError(
-            f"Object does not exist, or operation cannot be performed: the warehouse of the local engine is "
-            f"{session.engine.warehouse}, not {name}.", 2043, "02000",
-        )  # fmt: skip
-    session.warehouse = name
-    return results.done()
-
-
-@statement("USE ROLE", effect=Effect.CONTROL)
-def use_role(session: Session, head: Statement) -> Result:
-    name = head.scanner.identifier()
-    head.scanner.end()
-    if name != session.engine.role:
-        raise does_not_exist("Role", name)
     return results.done()
 
 

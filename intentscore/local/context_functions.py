@@ -98,11 +98,6 @@ def current_region(session: Session) -> str:
     return "LOCAL"
 
 
-@context_function("CURRENT_AVAILABLE_ROLES")
-def current_available_roles(session: Session) -> str:
-    return f'["{session.role}"]'
-
-
 @context_function("CURRENT_SECONDARY_ROLES")
 def current_secondary_roles(session: Session) -> str:
     return '{"roles":"","value":""}'

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import importlib
 import json
 import os
 import secrets
@@ -23,78 +24,24 @@ from typing import Any
 
 import duckdb
 
-from intentscore.local import (
-    context,
-    creation,
-    explaining,
-    formats,
-    grants,
-    handlers,
-    history,
-    inference,
-    inferring,
-    loading,
-    models,
-    monitor_metrics,
-    monitors,
-    multi_insert,
-    names,
-    pivots,
-    procedures,
-    routine_listing,
-    routines,
-    show,
-    show_objects,
-    stages,
-    tables,
-    tags,
-    task_functions,
-    task_history,
-    task_statements,
-    transfer,
-    udfs,
-    udtfs,
-    views,
-    workers,
-)
+from intentscore.local import handlers, names, stages, task_history, warehouses, workers
+from intentscore.local.catalog import Catalog, in_account
 from intentscore.local.errors import already_exists, does_not_exist
 from intentscore.local.queries import QueryLog, stopped
 from intentscore.local.rewrites import macros
 from intentscore.local.session import Session
 from intentscore.local.storage import Storage
 from intentscore.local.task_runs import TaskRuns
-from intentscore.local.transactions import WriterLock
+from intentscore.local.transactions import Connection, WriterLock
 
-HANDLERS = (
-    context,
-    creation,
-    explaining,
-    formats,
-    grants,
-    history,
-    inference,
-    inferring,
-    loading,
-    models,
-    multi_insert,
-    monitor_metrics,
-    monitors,
-    pivots,
-    procedures,
-    routine_listing,
-    routines,
-    show,
-    show_objects,
-    stages,
-    tables,
-    tags,
-    task_functions,
-    task_statements,
-    transfer,
-    udfs,
-    udtfs,
-    views,
-)
+REGISTERING = (
+    "context", "creation", "explaining", "formats", "grants", "history", "inference", "inferring", "loading", "models",
+    "monitor_metrics", "monitors", "multi_insert", "pivots", "procedures", "roles", "routine_listing", "routines",
+    "show", "show_objects", "stages", "tables", "tags", "task_functions", "task_statements", "transfer", "udfs",
+    "udtfs", "views", "warehouses",
+)  # fmt: skip
+for _module in REGISTERING:  # each registers its statements, functions and resolvers
+    importlib.import_module(f"intentscore.local.{_module}")
 HOST = "127.0.0.1"
 DATABASE = "INTENTSCORE"
 WAIT_S = 0.05
@@ -148,11 +95,19 @@ class Engine:
             self._root_connection.execute(definition).fetchall()
         self._databases: list[str] = []
         self._changing_databases = threading.Lock()
+        self.storage.attach_account(self._root_connection)
+        self._seed_warehouse()
         for name in self.storage.database_names():
             self._attach(self._root_connection, name)
         if not self._databases:
             self.create_database(DATABASE)
         self.task_runs = TaskRuns(self)
+
+    def _seed_warehouse(self) -> None:
+        """The warehouse that sessions start on is always there."""
+        account = Catalog(Connection(self._root_connection))
+        if account.get(warehouses.WAREHOUSE, in_account(self.warehouse)) is None:
+            account.put(warehouses.started(self.warehouse))
 
     # ------------------------------------------------------------------ databases and folders
 

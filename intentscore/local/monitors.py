@@ -21,6 +21,7 @@ from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner
 from intentscore.local.show import read_listing
 from intentscore.local.statements import Effect, Statement, statement
+from intentscore.local.warehouses import check_warehouse
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
@@ -105,7 +106,7 @@ def _checked(session: Session, name: ObjectName, options: dict[str, Any]) -> dic
     _check_columns(columns, timestamp, chosen, task)
     _check_interval(options["REFRESH_INTERVAL"])
     window_days(options["AGGREGATION_WINDOW"])
-    _check_warehouse(session, names.fold(options["WAREHOUSE"]))
+    check_warehouse(session, names.fold(options["WAREHOUSE"]))
     for other in session.catalog.entries(MONITOR, name.database, name.schema):
         d = other.details
         if (d["model"], d["version"], d["function"]) == (list(model), version, function):
@@ -190,11 +191,6 @@ def window_days(text: str) -> int:
     if seconds == 0 or seconds % SECONDS["day"]:
         raise invalid(f"AGGREGATION_WINDOW '{text}' must be a whole number of days")
     return seconds // SECONDS["day"]
-
-
-def _check_warehouse(session: Session, warehouse: str) -> None:
-    if warehouse != session.engine.warehouse:
-        raise does_not_exist("Warehouse", warehouse)
 
 
 def _keep_baseline(session: Session, entry: Entry, parts: list[str] | None) -> None:
@@ -282,7 +278,7 @@ def _set(session: Session, entry: Entry, options: dict[str, Any]) -> None:
                 _check_interval(value)
                 entry.details["refresh_interval"] = value
             case "WAREHOUSE":
-                _check_warehouse(session, names.fold(value))
+                check_warehouse(session, names.fold(value))
             case "COMMENT":
                 entry.comment = value
             case _:

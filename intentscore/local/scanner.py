@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from sqlglot.dialects.snowflake import Snowflake
@@ -160,7 +160,7 @@ class Scanner:
             raise self.unexpected("a string")
         return str(self.value())
 
-    def options(self, known: dict[str, type] | None = None) -> dict[str, Any]:
+    def options(self, known: Iterable[str] | None = None) -> dict[str, Any]:
         """`KEY = value` pairs up to something else; a value in parentheses is a list or a nested set of pairs."""
         found: dict[str, Any] = {}
         while not self.done and self.peek(1) == "=":

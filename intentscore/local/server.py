@@ -21,12 +21,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from intentscore.local import names, queries, results, several, task_rest
+from intentscore.local import names, queries, results, roles, several, task_rest
 from intentscore.local.errors import SnowflakeError
 from intentscore.local.queries import Query
 from intentscore.local.session import Session
 from intentscore.local.turns import ARRIVED_WITH
 from intentscore.local.variables import parameter_values
+from intentscore.local.warehouses import warehouse_exists
 
 if TYPE_CHECKING:
     from intentscore.local.engine import Engine
@@ -37,6 +38,7 @@ ANSWER_WITHIN_S = 45.0
 STILL_RUNNING = ("333333", "Query execution in progress.")
 NOT_WAITED_FOR = ("333334", "Query execution in progress (asynchronous).")
 BAD_CREDENTIALS = ("390100", "Incorrect username or password was specified.")
+WHERE = {"database": "databaseName", "schema": "schemaName", "warehouse": "warehouse", "role": "roleName"}
 NO_SESSION = ("390104", "Authentication token has expired. The user must authenticate again.")
 
 
@@ -55,6 +57,14 @@ def application(engine: Engine) -> Starlette:
         Route("/telemetry/send", server.acknowledge, methods=["POST"]),
     ]
     return Starlette(routes=[*routes, *task_rest.routes(engine)])
+
+
+def _stand_in_role(session: Session, role: str) -> None:
+    if role not in roles.held(session):
+        session.close()
+        message = f"Role '{role}' specified in the connect string does not exist or not authorized."
+        raise SnowflakeError(message, 390189, "08001")
+    session.role = role
 
 
 def failed(code: str, message: str, *, sqlstate: str = "", query_id: str = "", status: int = 200) -> JSONResponse:
@@ -116,7 +126,7 @@ class Server:
         user, password = str(given.get("LOGIN_NAME", "")), str(given.get("PASSWORD", ""))
         if not self._knows(user, password):
             return failed(*BAD_CREDENTIALS)
-        wanted = {key: request.query_params.get(f"{key}Name") for key in ("database", "schema", "warehouse")}
+        wanted = {key: request.query_params.get(parameter) for key, parameter in WHERE.items()}
         try:
             session = await _in_thread(self._open, given.get("SESSION_PARAMETERS") or {}, wanted)
         except SnowflakeError as error:
@@ -138,14 +148,19 @@ class Server:
         same_user = hmac.compare_digest(user.lower().encode(), self.engine.user.lower().encode())
         return hmac.compare_digest(password.encode(), self.engine.password.encode()) and same_user
 
-    def _open(self, parameters: dict[str, Any], wanted: dict[str, str | None]) -> Session:
+    def _open(self, parameters: dict[str, Any], given: dict[str, str | None]) -> Session:
+        """A session standing where the client wants: in what is not there it stands nowhere, but a role must be."""
+        wanted = {key: names.fold(value) for key, value in given.items() if value}
         session = self.engine.open_session(parameters)
-        database, schema = (names.fold(v) if (v := wanted[key]) else None for key in ("database", "schema"))
-        if database in self.engine.databases():
-            session.use(database)
-            if schema is not None and session.schema_exists(str(database), schema):
-                session.use(None, schema)
-            elif schema is not None:
+        if "role" in wanted:
+            _stand_in_role(session, wanted["role"])
+        if "warehouse" in wanted:
+            session.warehouse = wanted["warehouse"] if warehouse_exists(session, wanted["warehouse"]) else None
+        if wanted.get("database") in self.engine.databases():
+            session.use(wanted["database"])
+            if "schema" in wanted and session.schema_exists(wanted["database"], wanted["schema"]):
+                session.use(None, wanted["schema"])
+            elif "schema" in wanted:
                 session.schema = None
         return session
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from intentscore.local import results
-from intentscore.local.catalog import OWNER, Entry
+from intentscore.local.catalog import ACCOUNT, EPOCH, OWNER, Entry
 from intentscore.local.columns import table_columns
 from intentscore.local.errors import does_not_exist, invalid
 from intentscore.local.information_schema import hidden
@@ -21,8 +20,6 @@ from intentscore.local.types import NUMBER, TEXT, TIMESTAMP_LTZ, ColumnType
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass
@@ -61,6 +58,16 @@ def read_listing(session: Session, scanner: Scanner, *, roots: bool = False) -> 
     if scanner.accept("IN"):
         _read_scope(session, scanner, listing)
     _read_tail(scanner, listing, roots=roots)
+    return listing
+
+
+def named_listing(scanner: Scanner) -> Listing:
+    """The clauses after `SHOW <objects of the account>`, which stand in no schema."""
+    listing = Listing(ACCOUNT, None)
+    if scanner.accept("LIKE"):
+        listing.pattern = like_pattern(scanner.string())
+    scanner.accept("IN", "ACCOUNT")
+    _read_tail(scanner, listing)
     return listing
 
 
@@ -211,12 +218,7 @@ def show_schemas(session: Session, head: Statement) -> Result:
 
 @statement("SHOW DATABASES", "SHOW TERSE DATABASES")
 def show_databases(session: Session, head: Statement) -> Result:
-    scanner = head.scanner
-    listing = Listing(None, None)
-    if scanner.accept("LIKE"):
-        listing.pattern = like_pattern(scanner.string())
-    scanner.accept("IN", "ACCOUNT")
-    _read_tail(scanner, listing)
+    listing = named_listing(head.scanner)
     columns = columns_of("name", "is_default", "is_current", "origin", "owner", "comment", "options", "retention_time",
                        "kind", "owner_role_type")  # fmt: skip
     return results.rows(
@@ -241,27 +243,7 @@ def show_databases(session: Session, head: Statement) -> Result:
     )
 
 
-@statement("SHOW WAREHOUSES")
-def show_warehouses(session: Session, head: Statement) -> Result:
-    pattern = like_pattern(head.scanner.string()) if head.scanner.accept("LIKE") else None
-    head.scanner.end()
-    texts = ("name", "state", "type", "size", "is_default", "is_current", "owner", "comment")
-    columns = {**dict.fromkeys(texts, TEXT), **dict.fromkeys(("created_on", "resumed_on", "updated_on"), TIMESTAMP_LTZ)}
-    name = session.engine.warehouse
-    row = [name, "STARTED", "STANDARD", "X-Small", "Y", "Y", OWNER, "the local engine", EPOCH, EPOCH, EPOCH]
-    return results.rows(columns, [row] if pattern is None or pattern.fullmatch(name) else [])
-
-
-@statement("SHOW ROLES")
-def show_roles(session: Session, head: Statement) -> Result:
-    pattern = like_pattern(head.scanner.string()) if head.scanner.accept("LIKE") else None
-    head.scanner.end()
-    columns = columns_of("name", "is_default", "is_current", "owner", "comment")
-    row = [EPOCH, session.role, "Y", "Y", "", ""]
-    return results.rows(columns, [row] if pattern is None or pattern.fullmatch(session.role) else [])
-
-
-@statement("SHOW ONLINE FEATURE TABLES", "SHOW DATASETS")
+@statement("SHOW ONLINE FEATURE TABLES")
 def show_nothing(session: Session, head: Statement) -> Result:
     """Kinds of object the engine cannot create, so that there is none to list."""
     read_listing(session, head.scanner)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from intentscore.local import results
-from intentscore.local.catalog import OWNER
-from intentscore.local.names import like_pattern
+from intentscore.local.catalog import EPOCH, OWNER
 from intentscore.local.results import Result
-from intentscore.local.show import EPOCH, columns_of, read_listing, relations
+from intentscore.local.show import columns_of, named_listing, read_listing, relations
 from intentscore.local.statements import Statement, statement
 from intentscore.local.types import NUMBER, TEXT
 from intentscore.local.views import DYNAMIC
@@ -46,9 +45,8 @@ def show_objects(session: Session, head: Statement) -> Result:
 @statement("SHOW USERS", "SHOW TERSE USERS")
 def show_users(session: Session, head: Statement) -> Result:
     """The one user there is."""
-    pattern = like_pattern(head.scanner.string()) if head.scanner.accept("LIKE") else None
-    head.scanner.end()
+    listing = named_listing(head.scanner)
     name = session.engine.user.upper()
     columns = columns_of("name", "login_name", "display_name", "disabled", "default_warehouse", "default_role", "owner")
     row = [EPOCH, name, name, name, "false", session.engine.warehouse, session.engine.role, OWNER]
-    return results.rows(columns, [row] if pattern is None or pattern.fullmatch(name) else [])
+    return results.rows(columns, [row] if listing.wants(name) else [])

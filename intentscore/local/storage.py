@@ -62,8 +62,10 @@ class Storage:
         return self._databases / f"{file_name(name)}{SUFFIX}"
 
     def make_database(self, name: str) -> None:
+        self._make(self.database_file(name))
+
+    def _make(self, file: Path) -> None:
         """A complete database appears under its name at once."""
-        file = self.database_file(name)
         started = file.with_name(file.name + STARTED)
         with contextlib.closing(duckdb.connect()) as connection:  # of its own: others may be writing in theirs
             connection.execute(f"ATTACH {names.literal(str(started))} AS STARTED").fetchall()
@@ -73,8 +75,19 @@ class Storage:
         started.replace(file)
 
     def attach_database(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
-        file = names.literal(str(self.database_file(name)))
-        connection.execute(f"ATTACH {file} AS {names.quote(name)}").fetchall()
+        self._attach(connection, self.database_file(name), name)
+
+    def attach_account(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """The file of what belongs to the account, made by the first run."""
+        file = self.root / f"account{SUFFIX}"
+        if not file.exists():
+            for left in self.root.glob(f"{file.name}*"):
+                left.unlink()
+            self._make(file)
+        self._attach(connection, file, catalog.ACCOUNT)
+
+    def _attach(self, connection: duckdb.DuckDBPyConnection, file: Path, name: str) -> None:
+        connection.execute(f"ATTACH {names.literal(str(file))} AS {names.quote(name)}").fetchall()
         catalog.prepare(connection, name)
 
     def remove_database(self, name: str) -> None:

@@ -17,6 +17,7 @@ from intentscore.local.statements import Effect, Statement, statement
 from intentscore.local.tags import read_tag_values, set_tags, unset_tags
 from intentscore.local.tasks import Schema, Task
 from intentscore.local.types import TEXT, TIMESTAMP_LTZ
+from intentscore.local.warehouses import check_warehouse
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
@@ -189,7 +190,7 @@ def _change(session: Session, scanner: Scanner, name: ObjectName) -> None:
     else:
         raise scanner.unexpected("RESUME, SUSPEND, SET, UNSET, ADD AFTER, REMOVE AFTER, REMOVE WHEN or MODIFY")
     scanner.end()
-    tasks.check_warehouse(session, task.warehouse)
+    check_warehouse(session, task.warehouse)
     graph.check(task)
     graph.require_suspended(task)
     tasks.save(session, task)

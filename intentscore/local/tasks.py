@@ -18,6 +18,7 @@ from intentscore.local import schedules
 from intentscore.local.catalog import Entry
 from intentscore.local.errors import SnowflakeError, already_exists, does_not_exist, invalid
 from intentscore.local.names import ObjectName
+from intentscore.local.warehouses import check_warehouse
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
@@ -223,11 +224,6 @@ def bare_name(session: Session, task: ObjectName, parts: list[str], role: str) -
     if other[:2] != task[:2]:
         raise invalid(f"the {role} {other} is not in the schema of the task {task}")
     return other.name
-
-
-def check_warehouse(session: Session, name: str | None) -> None:
-    if name is not None and name != session.engine.warehouse:
-        raise does_not_exist("Warehouse", name)
 
 
 # ---------------------------------------------------------------------------- what is done with a task
