@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -23,6 +32,15 @@ ShortName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"
 AccountObject = Annotated[str, StringConstraints(pattern=r'^([A-Za-z_][A-Za-z0-9_$]*|"[^"]+")$', max_length=255)]
 
 
+OUTCOME = re.compile(r"\b(REVENUE|OUTCOME_DATE|LOADED_AT|KNOWN_PURCHASES|BOUGHT_ON)\b", re.IGNORECASE)
+
+
+def _without_outcome(sql: str) -> str:
+    if found := OUTCOME.search(sql):
+        raise ValueError(f"{found[1].upper()} is not known when a session is scored; leave it out")
+    return sql
+
+
 class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -35,11 +53,29 @@ class TableNames(Strict):
     runs: Name = "RUNS"
 
 
+class OwnFeature(Strict):
+    """A feature beside the built-in ones: an SQL expression over the columns of SESSIONS but the outcome's."""
+
+    name: Name
+    sql: Annotated[str, AfterValidator(_without_outcome)]
+    kind: Literal["numeric", "categorical"] = "numeric"
+    meaning: str = "of this installation"
+
+
 class FeatureViewSettings(Strict):
+    """`version` None is the one that holds the present feature list, the next number when none does yet."""
+
     name: Name = "SESSION_FEATURES"
-    version: Name = "V1"
+    version: Name | None = None
     entity: ShortName = "SHOPPER"
     refresh_freq: str = "1 day"
+    history_days: tuple[Annotated[int, Field(ge=1, le=3650)], ...] = (7, 30, 90)
+    own_features: tuple[OwnFeature, ...] = ()
+
+    @field_validator("history_days")
+    @classmethod
+    def _each_once(cls, days: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(sorted(set(days)))
 
 
 Measure = Literal["roc_auc", "average_precision", "log_loss", "brier"]

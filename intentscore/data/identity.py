@@ -80,7 +80,7 @@ class Occurrences:
 def completed(raw: pa.Table, first_row: int, dating: Dating, seen: Occurrences) -> pa.Table:
     """A batch of schema.BATCH_SCHEMA from the canonically named text columns of a source.
 
-    `raw` has all ATTRIBUTES and may have UID, SESSION_DATE and REVENUE; `first_row` is the number of its
+    `raw` has all ATTRIBUTES and may have UID, SESSION_DATE, REVENUE and OUTCOME_DATE; `first_row` is the number of its
     first row; `seen` is shared by the batches of a source.
     """
     columns = {name: _trimmed(raw[name]) for name in raw.column_names}
@@ -90,7 +90,8 @@ def completed(raw: pa.Table, first_row: int, dating: Dating, seen: Occurrences) 
         columns["UID"] = derived_uids(_canonical_texts({**columns, "WEEKEND": weekend}), seen)
     if "SESSION_DATE" not in columns:
         columns["SESSION_DATE"] = derived_dates(columns["MONTH"], weekend, columns["UID"], dating)
-    columns.setdefault("REVENUE", pa.nulls(raw.num_rows, pa.string()))
+    for outcome in ("REVENUE", "OUTCOME_DATE"):
+        columns.setdefault(outcome, pa.nulls(raw.num_rows, pa.string()))
     columns[ROW_NUMBER] = pa.array(np.arange(first_row, first_row + raw.num_rows, dtype=np.int64))
     return pa.table([columns[field.name] for field in BATCH_SCHEMA], schema=BATCH_SCHEMA)
 

@@ -42,7 +42,7 @@ ATTRIBUTES: Final = (
     "VISITOR_TYPE",
     "WEEKEND",
 )
-RAW_COLUMNS: Final = ("UID", "SESSION_DATE", *ATTRIBUTES, "REVENUE")
+RAW_COLUMNS: Final = ("UID", "SESSION_DATE", *ATTRIBUTES, "REVENUE", "OUTCOME_DATE")
 ROW_NUMBER: Final = "ROW_NUMBER"
 BATCH_SCHEMA: Final = pa.schema(
     [*(pa.field(name, pa.string()) for name in RAW_COLUMNS), pa.field(ROW_NUMBER, pa.int64())]
@@ -69,7 +69,7 @@ def month_name(text: str) -> str:
 def match_columns(found: Sequence[str], source: str) -> dict[str, int]:
     """Position in `found` of every column of RAW_COLUMNS it has, whatever the case and the underscores.
 
-    UID, SESSION_DATE and REVENUE may be absent. Other columns are ignored.
+    UID, SESSION_DATE, REVENUE and OUTCOME_DATE may be absent. Other columns are ignored.
     Raises DataError when an attribute is missing or two columns match the same name.
     """
     wanted = {_bare(name): name for name in RAW_COLUMNS}

@@ -43,12 +43,13 @@ def simulate(n: int, *, seed: int, year: int = 2024, spread_days: bool = True) -
 def draw(n: int, seed: int, *, year: int = 2024, spread_days: bool = True) -> pd.DataFrame:
     """The sessions of `simulate` as one typed frame, with the probability that drew their outcome.
 
-    Columns: RAW_COLUMNS (text as str, counts and codes int64, measures float64, flags bool, SESSION_DATE
+    Columns: RAW_COLUMNS (text as str, counts and codes int64, measures float64, flags bool, dates
     datetime64[ns]) and PURCHASE_PROBABILITY float64 in (0, 1); n rows. Raises as `simulate` does.
     """
     source = simulate(n, seed=seed, year=year, spread_days=spread_days)
     frame: pd.DataFrame = pa.concat_tables(source.blocks()).to_pandas()
-    frame["SESSION_DATE"] = pd.to_datetime(frame["SESSION_DATE"], format="%Y-%m-%d").astype("datetime64[ns]")
+    for name in ("SESSION_DATE", "OUTCOME_DATE"):
+        frame[name] = pd.to_datetime(frame[name], format="%Y-%m-%d").astype("datetime64[ns]")
     return frame[[*RAW_COLUMNS, PURCHASE_PROBABILITY]]
 
 
@@ -75,7 +76,7 @@ class SimulatedSessions:
             first += block.num_rows
 
     def blocks(self) -> Iterator[pa.Table]:
-        """RAW_COLUMNS, typed but for UID and SESSION_DATE (text), and PURCHASE_PROBABILITY."""
+        """RAW_COLUMNS, typed but for UID and dates (text), and PURCHASE_PROBABILITY."""
         for block, first in enumerate(range(0, self.rows, BATCH_ROWS)):
             yield self._block(block).slice(0, self.rows - first)
 
@@ -86,10 +87,11 @@ class SimulatedSessions:
         uid = simulated_uids(self.seed, block * BATCH_ROWS, BATCH_ROWS)
         month = _named(published.MONTHS, sessions.month)
         weekend = pa.array(sessions.weekend)
+        dates = derived_dates(month, weekend.cast(pa.string()), uid, self.dating)
         return pa.table(
             {
                 "UID": uid,
-                "SESSION_DATE": derived_dates(month, weekend.cast(pa.string()), uid, self.dating),
+                "SESSION_DATE": dates,
                 "ADMINISTRATIVE": sessions.administrative,
                 "ADMINISTRATIVE_DURATION": sessions.administrative_duration_s,
                 "INFORMATIONAL": sessions.informational,
@@ -108,6 +110,7 @@ class SimulatedSessions:
                 "VISITOR_TYPE": _named(published.VISITOR_TYPES, sessions.visitor),
                 "WEEKEND": weekend,
                 "REVENUE": rng.random(BATCH_ROWS) < probability,
+                "OUTCOME_DATE": dates,
                 PURCHASE_PROBABILITY: probability,
             }
         )

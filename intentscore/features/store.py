@@ -1,12 +1,18 @@
-"""Entity, feature view and training sets in the Feature Store. The view's comment holds the list's hash."""
+"""Entity, feature view and training sets in the Feature Store.
+
+A version of the view holds one feature list for ever: its comment has the list's hash. Another list becomes another
+version, and the versions stand side by side for the models that were trained on them.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from intentscore.errors import ConfigurationError
-from intentscore.features.definitions import FEATURES, feature_columns, feature_hash, feature_names
+from intentscore.features.definitions import feature_hash, feature_list, feature_names, feature_query
 from intentscore.settings import Settings
 from intentscore.warehouse.errors import snowflake_errors
 from intentscore.warehouse.identifiers import current_schema, literal, qualified
@@ -17,62 +23,106 @@ if TYPE_CHECKING:
     from snowflake.snowpark import DataFrame, Row, Session
 
 HASH_IN_COMMENT = re.compile(r"feature hash ([0-9a-f]{16})")
+NUMBERED = re.compile(r"V(\d+)")
 ENTITY_COMMENT = "a shop session, and so the shopper behind it"
+FEATURES_OF = "FEATURES_OF"
+"""The column of a training set that says of which day a row's features are."""
 
 
-def view_name(settings: Settings) -> str:
-    return f"{settings.feature_view.name}${settings.feature_view.version}"
+@dataclass(frozen=True)
+class RegisteredView:
+    """A version of the feature view; `hash` is of its feature list, None when intentscore did not make it."""
+
+    name: str
+    version: str
+    hash: str | None
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.name}${self.version}"
 
 
-def qualified_view(session: Session, settings: Settings) -> str:
-    return qualified(session, view_name(settings))
+def registered_views(session: Session, settings: Settings) -> tuple[RegisteredView, ...]:
+    """All versions of the feature view, in the order of their numbers."""
+    name, schema = settings.feature_view.name, current_schema(session)
+    with snowflake_errors("look up the feature view"):
+        shown = session.sql(f"SHOW DYNAMIC TABLES LIKE {literal(name + '$%')} IN SCHEMA {schema}").collect()
+    views = [_registered(row, name) for row in shown if row["name"].startswith(f"{name}$")]
+    return tuple(sorted(views, key=lambda view: (_number(view.version), view.version)))
 
 
-def registered_hash(session: Session, settings: Settings) -> str | None:
-    """Hash of the feature list the registered view was made of; None when there is no view."""
-    found = _shown_view(session, settings)
-    return _hash_of(found, settings) if found else None
+def current_view(session: Session, settings: Settings) -> RegisteredView | None:
+    """The version that holds the present feature list; None when there is none yet.
+
+    Raises ConfigurationError when the settings name a version and that holds another list.
+    """
+    views, wanted = registered_views(session, settings), settings.feature_view.version
+    present = feature_hash(feature_list(settings))
+    if wanted is None:
+        return next((view for view in reversed(views) if view.hash == present), None)
+    pinned = next((view for view in views if view.version == wanted), None)
+    if pinned is not None and pinned.hash != present:
+        raise ConfigurationError(
+            f"feature view {pinned.full_name} holds another feature list ({pinned.hash or 'not of intentscore'}) than "
+            f"the settings ({present}); leave `feature_view.version` out, and it gets a version of its own"
+        )
+    return pinned
+
+
+def required_view(session: Session, settings: Settings) -> RegisteredView:
+    """The version that holds the present feature list. Raises ConfigurationError without one."""
+    found = current_view(session, settings)
+    if found is None:
+        named = settings.feature_view.version or "with the present feature list"
+        raise ConfigurationError(
+            f"there is no feature view {settings.feature_view.name} {named}; run `intentscore features`"
+        )
+    return found
 
 
 def require_view(session: Session, settings: Settings) -> str:
-    """The qualified name of the feature view, which must hold exactly today's feature list."""
-    found = registered_hash(session, settings)
-    if found is None:
-        raise ConfigurationError(f"there is no feature view {view_name(settings)}; run `intentscore features`")
-    _refuse_other_list(found, settings)
-    return qualified_view(session, settings)
+    """The qualified name of `required_view`."""
+    return qualified(session, required_view(session, settings).full_name)
 
 
-def register_view(session: Session, settings: Settings) -> FeatureView:
-    """Register entity and feature view; a view of the same feature list is reused.
+def register_view(session: Session, settings: Settings) -> RegisteredView:
+    """Register entity and feature view; a version of the same feature list is reused, never redefined.
 
-    Raises ConfigurationError when the version holds another feature list: versions are never redefined.
+    The refresh frequency of a reused version becomes that of the settings. Raises as `current_view` does.
     """
-    found = registered_hash(session, settings)
-    if found is not None:
-        _refuse_other_list(found, settings)
+    found = current_view(session, settings)
     with snowflake_errors("register the feature view", wrapped=True):
-        store = _open_store(session, settings, create=True)
+        store = open_store(session, create=True)
         if found is not None:
-            return _registered_view(store, settings)
-        entity = _register_entity(store, settings)
-        return store.register_feature_view(_draft(session, settings, entity), settings.feature_view.version)
+            _keep_fresh(store, found, settings)
+            return found
+        version = settings.feature_view.version or _next_version(registered_views(session, settings))
+        store.register_feature_view(_draft(session, settings, _register_entity(store, settings)), version)
+    # the client answers with what is there already when another command was faster
+    return required_view(session, settings)
 
 
-def refresh_statement(session: Session, settings: Settings) -> str:
-    return f"ALTER DYNAMIC TABLE {qualified_view(session, settings)} REFRESH"
+def refresh_statement(session: Session, view: RegisteredView) -> str:
+    return f"ALTER DYNAMIC TABLE {qualified(session, view.full_name)} REFRESH"
+
+
+def view_features(session: Session, view: RegisteredView) -> tuple[str, ...]:
+    """The names of the features a version of the view has, in their order."""
+    columns = session.sql(f"DESCRIBE DYNAMIC TABLE {qualified(session, view.full_name)}").collect()
+    return tuple(row["name"] for row in columns if row["name"] not in SESSIONS.key)
 
 
 def training_set(session: Session, settings: Settings) -> DataFrame:
-    """UID, SESSION_DATE, REVENUE and the features (FLOAT) of every session with a known outcome.
+    """UID, SESSION_DATE, REVENUE, FEATURES_OF and the features (FLOAT) of every session with a known outcome.
 
-    Each spine row gets the features as they stood on its SESSION_DATE (ASOF join: the latest up to it).
+    The Feature Store's ASOF join takes the latest features up to SESSION_DATE, that day included; FEATURES_OF is
+    their day, null where there are none. It is the session's own day unless the view has not seen the session yet.
     """
     from snowflake.snowpark.functions import col
 
-    require_view(session, settings)
+    view = required_view(session, settings)
     with snowflake_errors("make the training set", wrapped=True):
-        store = _open_store(session, settings, create=False)
+        store = open_store(session)
         spine = (
             session.table(SESSIONS.qualified_name(session, settings))
             .filter(col("REVENUE").is_not_null())
@@ -80,15 +130,19 @@ def training_set(session: Session, settings: Settings) -> DataFrame:
         )
         joined = store.generate_training_set(
             spine,
-            [_registered_view(store, settings)],
+            [_point_in_time(store, view)],
             spine_timestamp_col="SESSION_DATE",
             spine_label_cols=["REVENUE"],
+            include_feature_view_timestamp_col=True,
         )
-        rows: DataFrame = joined.select("UID", "SESSION_DATE", "REVENUE", *feature_names())
+        day = next(name for name in joined.columns if name.endswith(f"{view.version}_SESSION_DATE"))
+        features = feature_names(feature_list(settings))
+        rows: DataFrame = joined.select("UID", "SESSION_DATE", "REVENUE", col(day).alias(FEATURES_OF), *features)
         return rows
 
 
-def _open_store(session: Session, settings: Settings, *, create: bool) -> FeatureStore:
+def open_store(session: Session, *, create: bool = False) -> FeatureStore:
+    """Snowflake's client of the Feature Store in the current schema, which `create` makes one."""
     from snowflake.ml.feature_store import CreationMode, FeatureStore
 
     warehouse = session.get_current_warehouse()
@@ -99,8 +153,34 @@ def _open_store(session: Session, settings: Settings, *, create: bool) -> Featur
     return FeatureStore(session, str(database), str(schema), warehouse, creation_mode=mode)
 
 
-def _registered_view(store: FeatureStore, settings: Settings) -> FeatureView:
-    return store.get_feature_view(settings.feature_view.name, settings.feature_view.version)
+def _registered(row: Row, name: str) -> RegisteredView:
+    found = HASH_IN_COMMENT.search(row["comment"] or "")
+    return RegisteredView(name, row["name"].removeprefix(f"{name}$"), found[1] if found else None)
+
+
+def _number(version: str) -> int:
+    found = NUMBERED.fullmatch(version)
+    return int(found[1]) if found else 0
+
+
+def _next_version(views: Iterable[RegisteredView]) -> str:
+    return f"V{1 + max((_number(view.version) for view in views), default=0)}"
+
+
+def _point_in_time(store: FeatureStore, view: RegisteredView) -> FeatureView:
+    """Without a timestamp the client would join features of any day, later ones too, and not say so."""
+    found = store.get_feature_view(view.name, view.version)
+    if found.timestamp_col is None or str(found.timestamp_col) != "SESSION_DATE":
+        raise ConfigurationError(
+            f"feature view {view.full_name} is not dated by SESSION_DATE; drop it and run `intentscore features`"
+        )
+    return found
+
+
+def _keep_fresh(store: FeatureStore, view: RegisteredView, settings: Settings) -> None:
+    wanted = settings.feature_view.refresh_freq
+    if store.get_feature_view(view.name, view.version).refresh_freq != wanted:
+        store.update_feature_view(view.name, view.version, refresh_freq=wanted)
 
 
 def _register_entity(store: FeatureStore, settings: Settings) -> Any:
@@ -115,40 +195,15 @@ def _register_entity(store: FeatureStore, settings: Settings) -> Any:
 def _draft(session: Session, settings: Settings, entity: Any) -> FeatureView:
     from snowflake.ml.feature_store import FeatureView
 
-    sessions = session.table(SESSIONS.qualified_name(session, settings))
+    features = feature_list(settings)
     view = FeatureView(
         name=settings.feature_view.name,
         entities=[entity],
-        feature_df=sessions.select("UID", "SESSION_DATE", *feature_columns()),
+        feature_df=session.sql(feature_query(SESSIONS.qualified_name(session, settings), features)),
         timestamp_col="SESSION_DATE",
         refresh_freq=settings.feature_view.refresh_freq,
         cluster_by=["SESSION_DATE"],
-        desc=f"engineered features of a session; feature hash {feature_hash()}",
+        desc=f"features of a session and of its shopper's history; feature hash {feature_hash(features)}",
     )
-    return view.attach_feature_desc({feature.name: feature.meaning for feature in FEATURES})
-
-
-def _shown_view(session: Session, settings: Settings) -> Row | None:
-    name, schema = view_name(settings), current_schema(session)
-    with snowflake_errors("look up the feature view"):
-        shown = session.sql(f"SHOW DYNAMIC TABLES LIKE {literal(name)} IN SCHEMA {schema}").collect()
-    return next((row for row in shown if row["name"] == name), None)
-
-
-def _hash_of(shown: Row, settings: Settings) -> str:
-    found = HASH_IN_COMMENT.search(shown["comment"] or "")
-    if found is None:
-        raise ConfigurationError(f"feature view {view_name(settings)} was not made by intentscore; {_next_version()}")
-    return found[1]
-
-
-def _refuse_other_list(found: str, settings: Settings) -> None:
-    if found != feature_hash():
-        raise ConfigurationError(
-            f"feature view {view_name(settings)} holds another feature list ({found}) than this intentscore"
-            f" ({feature_hash()}); {_next_version()}"
-        )
-
-
-def _next_version() -> str:
-    return "set a new `feature_view.version` in configs/intentscore.yaml and run `intentscore features`"
+    # the client puts these between quotes as they are
+    return view.attach_feature_desc({feature.name: feature.meaning.replace("'", "''") for feature in features})

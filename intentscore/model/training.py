@@ -143,7 +143,9 @@ def fit(
 
 
 def booster_inputs(matrix: pd.DataFrame, config: TrainConfig) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """What is left of the matrix (float64) after `exclude`, and which of it is categorical. Raises as `fit`."""
+    """What is left of the matrix (float64) after `exclude` and without features that no session has, and which of
+    it is categorical. Raises as `fit`.
+    """
     if config.categorical is None:
         raise ValueError("the categorical features are not known yet: pass config.resolved(names)")
     for key, names in (("exclude", config.exclude), ("categorical", config.categorical)):
@@ -151,7 +153,7 @@ def booster_inputs(matrix: pd.DataFrame, config: TrainConfig) -> tuple[pd.DataFr
         if unknown:
             known = ", ".join(matrix.columns)
             raise ConfigurationError(f"{key}: no feature {', '.join(unknown)}; there are: {known}")
-    kept = [name for name in matrix.columns if name not in config.exclude]
+    kept = [name for name in matrix.columns if name not in config.exclude and matrix[name].notna().any()]
     if not kept:
         raise ConfigurationError("exclude: leaves no feature to learn from")
     return matrix[kept].astype(np.float64), tuple(name for name in config.categorical if name in kept)

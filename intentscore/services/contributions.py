@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from intentscore.features.definitions import feature_names
 from intentscore.services.versions import RegisteredVersion, load_version
 from intentscore.settings import Settings
 from intentscore.warehouse.errors import snowflake_errors
@@ -24,6 +23,6 @@ def contributions(session: Session, settings: Settings, version: RegisteredVersi
 
 
 def explained_features(explained: DataFrame) -> tuple[str, ...]:
-    """The features that have a contribution, in the order of the feature list: without those left out in training."""
-    columns = {resolved(name) for name in explained.columns}
-    return tuple(name for name in feature_names() if name + SUFFIX in columns)
+    """The features that have a contribution, in the order of the model: without those left out in training."""
+    columns = [resolved(name) for name in explained.columns]
+    return tuple(name.removesuffix(SUFFIX) for name in columns if name.endswith(SUFFIX))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from intentscore.errors import IntentscoreError
-from intentscore.features.definitions import FEATURES, feature_names
+from intentscore.features.definitions import feature_list, feature_names
+from intentscore.features.feature import Feature
 from intentscore.services.train import training_frame, with_features
 from intentscore.services.versions import CHAMPION, alias_holder, registered_versions
 from intentscore.settings import Settings
@@ -101,15 +102,16 @@ def evaluate(
     Raises ConfigurationError without a feature view of today's feature list, NothingToDoError without a known
     outcome, DataError when there are too few buyers or months.
     """
-    config = with_features(configuration(settings, model))
-    others = {against: with_features(configuration(settings, against))} if against else {}
+    features = feature_list(settings)
+    config = with_features(configuration(settings, model), features)
+    others = {against: with_features(configuration(settings, against), features)} if against else {}
     if without:
-        others[f"without {without}"] = _without(config, without)
-    others |= _champion(session, settings)
+        others[f"without {without}"] = _without(config, without, features)
+    others |= _champion(session, settings, features)
     frame = training_frame(session, settings)
     from intentscore.model.evaluation import model_figures, score_deciles, segment_figures
 
-    sessions = _Sessions.of(frame)
+    sessions = _Sessions.of(frame, features)
     found = {name: _examined(sessions, name, config, others, say) for name in protocols}
     resampled = _resampled(found, sessions.bought)
     first = protocols[0]
@@ -118,7 +120,7 @@ def evaluate(
         against=against,
         sessions=len(frame),
         buyers=int(sessions.bought.sum()),
-        features=len([name for name in feature_names() if name not in config.exclude]),
+        features=len([name for name in sessions.matrix.columns if name not in config.exclude]),
         figures=tuple(
             model_figures(protocol, name, examined, resampled[protocol][name], sessions.bought)
             for protocol, models in found.items()
@@ -138,14 +140,16 @@ class _Sessions:
     bought: Labels
     dates: pd.Series[Any]
     segments: pd.DataFrame
+    categorical: tuple[str, ...]
 
     @classmethod
-    def of(cls, frame: pd.DataFrame) -> _Sessions:
+    def of(cls, frame: pd.DataFrame, features: Sequence[Feature]) -> _Sessions:
         return cls(
-            matrix=frame[list(feature_names())].astype("float64"),
+            matrix=frame[list(feature_names(features))].astype("float64").dropna(axis="columns", how="all"),
             bought=frame["REVENUE"].to_numpy(dtype=bool),
             dates=frame["SESSION_DATE"],
             segments=segments(frame),
+            categorical=tuple(feature.name for feature in features if feature.kind == "categorical"),
         )
 
     def parts(self, protocol: Protocol) -> tuple[Part, ...]:
@@ -168,9 +172,9 @@ def segments(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _without(config: TrainConfig, column: str) -> TrainConfig:
+def _without(config: TrainConfig, column: str, features: Sequence[Feature]) -> TrainConfig:
     changed = config.model_copy(update={"exclude": (*config.exclude, column.upper()), "categorical": None})
-    return with_features(changed)
+    return with_features(changed, features)
 
 
 def _page_values(frame: pd.DataFrame) -> tuple[PageValueMonth, ...]:
@@ -191,7 +195,7 @@ def _page_values(frame: pd.DataFrame) -> tuple[PageValueMonth, ...]:
     return tuple(rows)
 
 
-def _champion(session: Session, settings: Settings) -> dict[str, TrainConfig]:
+def _champion(session: Session, settings: Settings, features: Sequence[Feature]) -> dict[str, TrainConfig]:
     """The champion's configuration under its name; none when there is no champion or its run is not here."""
     versions = registered_versions(session, settings)
     name = alias_holder(versions, CHAMPION)
@@ -199,7 +203,8 @@ def _champion(session: Session, settings: Settings) -> dict[str, TrainConfig]:
     if champion is None:
         return {}
     try:
-        return {f"champion {name}": with_features(configuration(settings, str(champion.metrics.get("run_id"))))}
+        trained = configuration(settings, str(champion.metrics.get("run_id")))
+        return {f"champion {name}": with_features(trained, features)}
     except IntentscoreError:
         return {}
 
@@ -219,11 +224,10 @@ def _examined(
     def examined(name: str, learner: Learner) -> Examined:
         return examine(learner, sessions.matrix, sessions.bought, parts, lambda part: say(f"{protocol} {part}: {name}"))
 
-    categorical = tuple(feature.name for feature in FEATURES if feature.kind == "categorical")
     found = {MODEL: examined(MODEL, boosted(config))}
     for name, other in others.items():
         found[name] = found[MODEL] if other == config else examined(name, boosted(other))
-    found[LOGISTIC] = examined(LOGISTIC, logistic_regression(categorical))
+    found[LOGISTIC] = examined(LOGISTIC, logistic_regression(sessions.categorical))
     found[CONSTANT] = examined(CONSTANT, constant_rate)
     return found
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from intentscore.features.definitions import FEATURES, feature_hash
-from intentscore.features.store import qualified_view, refresh_statement, register_view
+from intentscore.features.definitions import feature_list
+from intentscore.features.feature import Feature
+from intentscore.features.store import refresh_statement, register_view
 from intentscore.services.runs import recorded
 from intentscore.settings import Settings
+from intentscore.warehouse.identifiers import qualified
 from intentscore.warehouse.tables import SESSIONS, create_tables
 
 if TYPE_CHECKING:
@@ -44,21 +46,20 @@ def refresh_features(session: Session, settings: Settings) -> FeaturesResult:
     Raises ConfigurationError when the view's version holds another feature list.
     """
     with recorded(session, settings, "features", view=settings.feature_view.name) as run:
-        run.feature_hash = feature_hash()
         create_tables(session, settings, [SESSIONS])
-        register_view(session, settings)
-        session.sql(refresh_statement(session, settings)).collect()
-        rows, features = _summarise(session, qualified_view(session, settings))
+        view = register_view(session, settings)
+        run.feature_hash = view.hash
+        session.sql(refresh_statement(session, view)).collect()
+        rows, features = _summarise(session, qualified(session, view.full_name), feature_list(settings))
         run.row_count = rows
-        view = settings.feature_view
-        return FeaturesResult(run.run_id, view.name, view.version, run.feature_hash, rows, features)
+        return FeaturesResult(run.run_id, view.name, view.version, str(view.hash), rows, features)
 
 
-def _summarise(session: Session, view: str) -> tuple[int, tuple[FeatureSummary, ...]]:
-    measures = ", ".join(f"COUNT({f.name}), MIN({f.name}), MAX({f.name})" for f in FEATURES)
+def _summarise(session: Session, view: str, features: tuple[Feature, ...]) -> tuple[int, tuple[FeatureSummary, ...]]:
+    measures = ", ".join(f"COUNT({f.name}), MIN({f.name}), MAX({f.name})" for f in features)
     rows, *values = session.sql(f"SELECT COUNT(*), {measures} FROM {view}").collect()[0]
     triples = zip(values[0::3], values[1::3], values[2::3], strict=True)
     return rows, tuple(
         FeatureSummary(f.name, f.kind, count, rows - count, low, high, f.meaning)
-        for f, (count, low, high) in zip(FEATURES, triples, strict=True)
+        for f, (count, low, high) in zip(features, triples, strict=True)
     )

@@ -7,12 +7,13 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from intentscore.errors import NothingToDoError
-from intentscore.features.definitions import FEATURES, feature_names
-from intentscore.features.store import require_view
-from intentscore.services.contributions import SUFFIX, contributions
-from intentscore.services.versions import refuse_other_features, registered_versions, wanted_version
+from intentscore.features.definitions import meanings
+from intentscore.features.store import RegisteredView
+from intentscore.services.contributions import SUFFIX, contributions, explained_features
+from intentscore.services.versions import features_of, registered_versions, wanted_version
 from intentscore.settings import Settings
 from intentscore.warehouse.errors import snowflake_errors
+from intentscore.warehouse.identifiers import qualified
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,18 +79,19 @@ def explained_sample(
     is the champion unless another is named; its own `explain` runs in the warehouse.
 
     Raises NothingToDoError when these days have no sessions, ConfigurationError for an unknown version or without
-    features or model, GateRefusedError when the version was trained on another feature list.
+    features or model, GateRefusedError when the feature view it was trained on is gone.
     """
     with snowflake_errors("explain a sample"):
         version = wanted_version(registered_versions(session, settings), settings, model_version)
-        refuse_other_features(version, settings)
+        view = features_of(session, settings, version)
         base = version.base_log_odds
-        rows = _sampled(session, settings, first, last, size)
-        frame: pd.DataFrame = contributions(session, settings, version, rows).to_pandas()
+        rows = _sampled(session, view, first, last, size)
+        explained = contributions(session, settings, version, rows)
+        frame: pd.DataFrame = explained.to_pandas()
     if frame.empty:
         raise NothingToDoError("no sessions to explain on these days; `intentscore status` shows which days have some")
     frame = frame.sort_values(["SESSION_DATE", "UID"], ignore_index=True)
-    names = tuple(name for name in feature_names() if name + SUFFIX in frame.columns)
+    names = explained_features(explained)
     return ExplainedSample(
         model_name=settings.model_name,
         version=version.name,
@@ -105,7 +107,7 @@ def explained_sample(
 
 def global_explanation(sample: ExplainedSample) -> GlobalExplanation:
     """The features of a sample by mean absolute contribution, the largest first."""
-    meanings = {feature.name: feature.meaning for feature in FEATURES}
+    known = meanings()
     means = abs(sample.log_odds).mean(axis=0)
     total = float(means.sum()) or 1.0
     ranked = sorted(zip(sample.features, means, strict=True), key=lambda pair: (-pair[1], pair[0]))
@@ -116,14 +118,14 @@ def global_explanation(sample: ExplainedSample) -> GlobalExplanation:
         sample.last,
         sample.sessions,
         sample.base_log_odds,
-        tuple(FeatureImportance(name, float(mean), float(mean) / total, meanings[name]) for name, mean in ranked),
+        tuple(FeatureImportance(name, float(mean), float(mean) / total, known.get(name, "")) for name, mean in ranked),
     )
 
 
-def _sampled(session: Session, settings: Settings, first: date | None, last: date | None, size: int) -> DataFrame:
+def _sampled(session: Session, view: RegisteredView, first: date | None, last: date | None, size: int) -> DataFrame:
     from snowflake.snowpark.functions import col, md5
 
-    rows = session.table(require_view(session, settings)).select("UID", "SESSION_DATE", *feature_names())
+    rows = session.table(qualified(session, view.full_name))
     if first is not None:
         rows = rows.filter(col("SESSION_DATE") >= first)
     if last is not None:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from intentscore.features.definitions import feature_hash
-from intentscore.services.versions import RegisteredVersion, registered_versions
+from intentscore.features.definitions import feature_hash, feature_list
+from intentscore.features.store import registered_views
+from intentscore.services.versions import RegisteredVersion, reads, registered_versions
 from intentscore.settings import Settings
 from intentscore.warehouse.errors import snowflake_errors
 from intentscore.warehouse.identifiers import literal
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class ModelSummary:
     """`roc_auc` and the other figures are of the months held out in training; `scored_days` are days of SCORES or
-    CHALLENGER_SCORES; `usable` is False when it was trained on another feature list than today's.
+    CHALLENGER_SCORES; `feature_view` is what it reads, empty when that is gone and it cannot score.
     """
 
     version: str
@@ -35,7 +36,7 @@ class ModelSummary:
     learned_sessions: int | None
     scored_days: int
     last_scored_day: date | None
-    usable: bool
+    feature_view: str
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,15 @@ def models(session: Session, settings: Settings) -> ModelsResult:
     with snowflake_errors("list the model's versions"):
         days = _scored_days(session, settings)
         known = registered_versions(session, settings)
-    rows = tuple(_summary(version, *days.get(version.name, (0, None))) for version in reversed(known))
-    return ModelsResult(settings.model_name, feature_hash(), rows)
+        views = registered_views(session, settings)
+    read = {version.name: view.full_name for version in known if (view := reads(version, views))}
+    rows = tuple(
+        _summary(version, read.get(version.name, ""), *days.get(version.name, (0, None))) for version in reversed(known)
+    )
+    return ModelsResult(settings.model_name, feature_hash(feature_list(settings)), rows)
 
 
-def _summary(version: RegisteredVersion, scored_days: int, last: date | None) -> ModelSummary:
+def _summary(version: RegisteredVersion, view: str, scored_days: int, last: date | None) -> ModelSummary:
     figures = version.metrics
     return ModelSummary(
         version=version.name,
@@ -69,7 +74,7 @@ def _summary(version: RegisteredVersion, scored_days: int, last: date | None) ->
         learned_sessions=figures.get("learned_sessions"),
         scored_days=scored_days,
         last_scored_day=last,
-        usable=version.feature_hash == feature_hash(),
+        feature_view=view,
     )
 
 

@@ -7,8 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from intentscore.errors import ConfigurationError, GateRefusedError
-from intentscore.features.definitions import feature_names
-from intentscore.features.store import require_view
+from intentscore.features.definitions import VISITOR_CODE
 from intentscore.services.aliases import Move, apply_move, champion_move
 from intentscore.services.evaluate import segments
 from intentscore.services.runs import recorded
@@ -17,14 +16,14 @@ from intentscore.services.versions import (
     CHALLENGER,
     CHAMPION,
     RegisteredVersion,
+    features_of,
     load_version,
-    refuse_other_features,
     registered_versions,
     wanted_version,
 )
 from intentscore.settings import Settings
 from intentscore.warehouse.errors import snowflake_errors
-from intentscore.warehouse.identifiers import literal
+from intentscore.warehouse.identifiers import literal, qualified
 from intentscore.warehouse.tables import SESSIONS
 
 if TYPE_CHECKING:
@@ -79,14 +78,12 @@ def plan_promotion(session: Session, settings: Settings, version: str | None = N
     Both score, in the warehouse, all sessions with a known outcome that are later than any they learned from.
 
     Raises ConfigurationError when there is no such version or no champion, GateRefusedError when it is champion
-    already, was trained on another feature list, or does not say what it learned from.
+    already, reads a feature view that is gone, or does not say what it learned from.
     """
     with snowflake_errors("plan the promotion"):
         known = registered_versions(session, settings)
         champion = wanted_version(known, settings, CHAMPION)
         chosen = _candidate(known, settings, champion, version)
-        for one in (champion, chosen):
-            refuse_other_features(one, settings)
         after = max(_learned_until(one) for one in (champion, chosen))
         judgement = _judgement(session, settings, champion, chosen, after)
         move = champion_move(session, settings, champion, chosen)
@@ -165,11 +162,10 @@ def _judgement(
 
 def _outcomes(session: Session, settings: Settings, after: date) -> pd.DataFrame:
     """UID, SESSION_DATE, REVENUE and what makes segments, of the sessions after that day with an outcome."""
-    view, sessions = require_view(session, settings), SESSIONS.qualified_name(session, settings)
     frame: pd.DataFrame = session.sql(
-        "SELECT s.UID, s.SESSION_DATE, s.REVENUE, f.VISITOR_CODE, f.TRAFFIC_TYPE "
-        f"FROM {sessions} s JOIN {view} f ON f.UID = s.UID AND f.SESSION_DATE = s.SESSION_DATE "
-        f"WHERE s.REVENUE IS NOT NULL AND s.SESSION_DATE > {literal(str(after))}::DATE"
+        f"SELECT UID, SESSION_DATE, REVENUE, {VISITOR_CODE} AS VISITOR_CODE, TRAFFIC_TYPE "
+        f"FROM {SESSIONS.qualified_name(session, settings)} "
+        f"WHERE REVENUE IS NOT NULL AND SESSION_DATE > {literal(str(after))}::DATE"
     ).to_pandas()
     return frame
 
@@ -177,9 +173,10 @@ def _outcomes(session: Session, settings: Settings, after: date) -> pd.DataFrame
 def _scores(session: Session, settings: Settings, version: RegisteredVersion, after: date) -> pd.DataFrame:
     from snowflake.snowpark.functions import sql_expr
 
-    rows = session.table(require_view(session, settings)).filter(sql_expr(f"SESSION_DATE > '{after}'::DATE"))
+    view = features_of(session, settings, version)
+    rows = session.table(qualified(session, view.full_name)).filter(sql_expr(f"SESSION_DATE > '{after}'::DATE"))
     with snowflake_errors("score with both versions", wrapped=True):
         model = load_version(session, settings, version.name)
-        predicted = model.run(rows.select(*KEY, *feature_names()), function_name="predict")
+        predicted = model.run(rows, function_name="predict")
         scores: pd.DataFrame = predicted.select(*KEY, f'"{PREDICTION}"').to_pandas()
     return scores.rename(columns={f'"{PREDICTION}"': PREDICTION})

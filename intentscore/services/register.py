@@ -10,8 +10,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from intentscore.errors import GateRefusedError
-from intentscore.features.definitions import feature_hash
-from intentscore.features.store import require_view
+from intentscore.features.store import RegisteredView, registered_views
 from intentscore.services.runs import Run, recorded
 from intentscore.services.versions import (
     CHALLENGER,
@@ -22,6 +21,7 @@ from intentscore.services.versions import (
 )
 from intentscore.settings import Settings
 from intentscore.warehouse.errors import snowflake_errors
+from intentscore.warehouse.identifiers import qualified
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,28 +52,37 @@ def register(session: Session, settings: Settings, run: str | None = None) -> Re
     The model's first version becomes CHAMPION and the registry's default, every later one CHALLENGER.
 
     Raises UsageError when there is no such run, DataError when its folder is damaged, GateRefusedError when
-    it was trained on another feature list than today's.
+    the version of the feature view that it was trained on is gone.
     """
     from intentscore.model.run import find_run
 
     with recorded(session, settings, "register", run=run) as record:
         folder = find_run(settings.home / "runs", run)
         record.feature_hash = folder.features["hash"]
-        if record.feature_hash != feature_hash():
-            raise GateRefusedError(
-                f"run {folder.run_id} was trained on another feature list ({record.feature_hash}) than this "
-                f"intentscore computes ({feature_hash()}); run `intentscore train` and register the new run"
-            )
+        view = _view_of_run(session, settings, folder)
         with snowflake_errors("register the model", wrapped=True):
-            version, alias = _log_version(session, settings, folder, record)
+            version, alias = _log_version(session, settings, folder, view, record)
         return RegisterResult(record.run_id, settings.model_name, version, alias, folder.run_id, record.feature_hash)
 
 
-def _log_version(session: Session, settings: Settings, folder: RunFolder, record: Run) -> tuple[str, str]:
+def _view_of_run(session: Session, settings: Settings, folder: RunFolder) -> RegisteredView:
+    trained_on = {key: folder.features[key] for key in ("hash", "view")}
+    for view in registered_views(session, settings):
+        if {"hash": view.hash, "view": view.full_name} == trained_on:
+            return view
+    raise GateRefusedError(
+        f"run {folder.run_id} was trained on feature view {trained_on['view']} (feature list {trained_on['hash']}), "
+        "which is not there; run `intentscore train` and register the new run"
+    )
+
+
+def _log_version(
+    session: Session, settings: Settings, folder: RunFolder, view: RegisteredView, record: Run
+) -> tuple[str, str]:
     known = registered_versions(session, settings)
     record.model_version = name = _free_name(record, {version.name for version in known})
     registry = open_registry(session)
-    sample = _sample_input(session, settings, folder.metrics["model"]["features"])
+    sample = _sample_input(session, view, folder.metrics["model"]["features"])
     logged = _log(registry, settings, folder, name, sample)
     champion, challenger = alias_holder(known, CHAMPION), alias_holder(known, CHALLENGER)
     if champion is None:
@@ -118,10 +127,10 @@ def _free_name(record: Run, taken: set[str]) -> str:
     return name
 
 
-def _sample_input(session: Session, settings: Settings, inputs: list[str]) -> pd.DataFrame:
+def _sample_input(session: Session, view: RegisteredView, inputs: list[str]) -> pd.DataFrame:
     """The first rows of the feature view: float64, one column per input of the booster."""
-    view = session.table(require_view(session, settings))
-    rows: pd.DataFrame = view.sort("SESSION_DATE", "UID").limit(SAMPLE_ROWS).select(*inputs).to_pandas()
+    table = session.table(qualified(session, view.full_name))
+    rows: pd.DataFrame = table.sort("SESSION_DATE", "UID").limit(SAMPLE_ROWS).select(*inputs).to_pandas()
     return rows.astype("float64")
 
 
@@ -135,7 +144,7 @@ def _logged_metrics(folder: RunFolder) -> dict[str, Any]:
         "trees": folder.metrics["model"]["trees"],
         "base_log_odds": base_log_odds(folder.booster()),
     }
-    origin = {"run_id": folder.run_id, "feature_hash": folder.features["hash"]}
+    origin = {"run_id": folder.run_id, "feature_hash": folder.features["hash"], "feature_view": folder.features["view"]}
     period = folder.metrics["train_period"]
     learned = {
         "learned_from": period["first"],

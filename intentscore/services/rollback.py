@@ -13,7 +13,7 @@ from intentscore.services.runs import recorded
 from intentscore.services.versions import (
     CHAMPION,
     alias_holder,
-    refuse_other_features,
+    features_of,
     registered_versions,
     wanted_version,
 )
@@ -66,8 +66,8 @@ class RollbackResult:
 def plan_rollback(session: Session, settings: Settings, version: str | None = None) -> RollbackPlan:
     """Back to `version`, or for None to the version that was champion before this one; changes nothing.
 
-    Raises ConfigurationError when there is none, GateRefusedError when it is champion already or was trained on
-    another feature list.
+    Raises ConfigurationError when there is none, GateRefusedError when it is champion already or the feature view
+    it reads is gone.
     """
     with snowflake_errors("plan the rollback"):
         known = registered_versions(session, settings)
@@ -77,7 +77,7 @@ def plan_rollback(session: Session, settings: Settings, version: str | None = No
         chosen = wanted_version(known, settings, wanted)
         if chosen.name == name:
             raise GateRefusedError(f"{name} is the champion already; name another version")
-        refuse_other_features(chosen, settings)
+        features_of(session, settings, chosen)
         move = champion_move(session, settings, champion, chosen)
         days = _scored_by_others(session, settings, chosen.name)
     return RollbackPlan(

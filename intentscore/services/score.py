@@ -7,15 +7,14 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from intentscore.errors import NothingToDoError, WarehouseError
-from intentscore.features.definitions import feature_names
-from intentscore.features.store import refresh_statement, require_view
+from intentscore.features.store import RegisteredView, refresh_statement
 from intentscore.services.runs import recorded, utc_now
 from intentscore.services.versions import (
     CHAMPION,
     RegisteredVersion,
     alias_holder,
+    features_of,
     load_version,
-    refuse_other_features,
     registered_versions,
     wanted_version,
 )
@@ -88,13 +87,13 @@ def plan_score(
     The champion's scores go to SCORES, any other version's to CHALLENGER_SCORES.
 
     Raises NothingToDoError when these days have no sessions, ConfigurationError for an unknown version or
-    without features or model, GateRefusedError when the version was trained on another feature list.
+    without a model, GateRefusedError when the feature view that the version was trained on is gone.
     """
     with snowflake_errors("plan the scoring"):
         days = _days(session, settings, first, last)
         known = registered_versions(session, settings)
         chosen = wanted_version(known, settings, model_version)
-        refuse_other_features(chosen, settings)
+        view = features_of(session, settings, chosen)
         champion = chosen.name == alias_holder(known, CHAMPION)
         table = SCORES if champion else CHALLENGER_SCORES
         target, staged = table.qualified_name(session, settings), qualified(session, STAGED)
@@ -111,8 +110,8 @@ def plan_score(
             scored_at=scored_at,
             days=days,
             preparation=(
-                refresh_statement(session, settings),
-                _stage_statement(session, settings, chosen, first, last, scored_at),
+                refresh_statement(session, view),
+                _stage_statement(session, settings, chosen, view, first, last, scored_at),
             ),
             transaction=(
                 _delete_statement(table, target, staged, first, last, chosen.name),
@@ -187,17 +186,18 @@ def _stage_statement(
     session: Session,
     settings: Settings,
     version: RegisteredVersion,
+    view: RegisteredView,
     first: date,
     last: date,
     scored_at: datetime,
 ) -> str:
-    """The predictions of the model on the feature view's rows, made in the warehouse, as one CREATE TABLE."""
+    """The predictions of the model on the feature view it was trained on, made in the warehouse: one CREATE TABLE."""
     from snowflake.snowpark.functions import sql_expr
 
-    rows = session.table(require_view(session, settings)).filter(sql_expr(_between(first, last)))
+    rows = session.table(qualified(session, view.full_name)).filter(sql_expr(_between(first, last)))
     with snowflake_errors("prepare the inference", wrapped=True):
         model = load_version(session, settings, version.name)
-        predicted = model.run(rows.select("UID", "SESSION_DATE", *feature_names()), function_name="predict")
+        predicted = model.run(rows, function_name="predict")
         queries = predicted.queries
     if len(queries["queries"]) != 1 or queries["post_actions"]:
         raise WarehouseError("the model's inference takes more than one statement; register it again")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from intentscore.features.store import registered_hash, view_name
+from intentscore.features.store import current_view
 from intentscore.services.versions import CHALLENGER, CHAMPION, alias_holder, registered_versions
 from intentscore.settings import Settings
 from intentscore.warehouse.errors import snowflake_errors
@@ -48,7 +48,7 @@ class StatusResult:
     champion: str | None
     challenger: str | None
     versions: int
-    feature_view: str
+    feature_view: str | None
     feature_hash: str | None
     tables: tuple[TableStatus, ...]
     last_runs: tuple[RunStatus, ...]
@@ -60,15 +60,15 @@ def status(session: Session, settings: Settings) -> StatusResult:
         schema = current_schema(session)
         shown = session.sql(f"SHOW TABLES IN SCHEMA {schema}").collect()
         existing = {row["name"] for row in shown}
-        versions = registered_versions(session, settings)
+        versions, view = registered_versions(session, settings), current_view(session, settings)
         return StatusResult(
             schema=schema,
             model_name=settings.model_name,
             champion=alias_holder(versions, CHAMPION),
             challenger=alias_holder(versions, CHALLENGER),
             versions=len(versions),
-            feature_view=view_name(settings),
-            feature_hash=registered_hash(session, settings),
+            feature_view=view.full_name if view else None,
+            feature_hash=view.hash if view else None,
             tables=tuple(_table_status(session, settings, table, existing) for table in TABLES),
             last_runs=_last_runs(session, settings) if settings.tables.runs in existing else (),
         )

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from intentscore.errors import ConfigurationError, DataError, IntentscoreError, NothingToDoError
-from intentscore.features.definitions import FEATURES, feature_hash, feature_names, features_using
-from intentscore.features.store import refresh_statement, require_view, training_set, view_name
+from intentscore.features.definitions import FEATURES, feature_list, feature_names, features_using
+from intentscore.features.feature import Feature
+from intentscore.features.store import (
+    FEATURES_OF,
+    RegisteredView,
+    refresh_statement,
+    required_view,
+    training_set,
+)
 from intentscore.services.runs import recorded
 from intentscore.services.versions import CHAMPION, registered_versions
 from intentscore.settings import Settings
@@ -49,6 +56,7 @@ class TrainResult:
     train_months: str
     holdout_months: str
     trees: int
+    feature_view: str
     feature_hash: str
     metrics: tuple[Measured, ...]
     holdout_deciles: tuple[Decile, ...]
@@ -80,38 +88,48 @@ def train(
     if config.label != "REVENUE":
         raise ConfigurationError(f"label: {config.label} is not an outcome of a session; allowed: REVENUE")
     with recorded(session, settings, "train", config=config.model_dump(mode="json"), tune=tune) as run:
-        run.feature_hash = feature_hash()
-        require_view(session, settings)
-        session.sql(refresh_statement(session, settings)).collect()
+        view, features = required_view(session, settings), feature_list(settings)
+        run.feature_hash = view.hash
+        session.sql(refresh_statement(session, view)).collect()
         frame = training_frame(session, settings)
         run.row_count = len(frame)
-        resolved = with_features(config)
+        resolved = with_features(config, features)
         if tune:
-            resolved = _tuned(settings, frame, resolved, tune, say)
+            resolved = _tuned(settings, frame, features, resolved, tune, say)
         trained = fit(
-            frame[list(feature_names())].astype("float64"),
+            frame[list(feature_names(features))].astype("float64"),
             frame["REVENUE"].to_numpy(dtype=bool),
             frame["SESSION_DATE"],
             resolved,
-            _champion(session, settings, frame, resolved),
+            _champion(session, settings, view, frame, resolved),
         )
-        folder = write_run(settings.home / "runs", run.run_id, trained, _listed_features(settings))
-        return _result(run.run_id, str(folder.path), trained)
+        folder = write_run(settings.home / "runs", run.run_id, trained, _listed(view, features))
+        return _result(run.run_id, str(folder.path), view, trained)
 
 
 def training_frame(session: Session, settings: Settings) -> pd.DataFrame:
-    """UID, SESSION_DATE, REVENUE and the features (float64) of sessions with an outcome, by date and UID."""
+    """UID, SESSION_DATE, REVENUE and the features (float64) of sessions with an outcome, by date and UID.
+
+    The shopper's history is NaN where there is none. Raises NothingToDoError without a known outcome, DataError when
+    the feature view lacks a session, for which the Feature Store would put an earlier session's features.
+    """
     frame: pd.DataFrame = training_set(session, settings).to_pandas()
     if frame.empty:
         raise NothingToDoError("no session has a known outcome; load some with REVENUE using `intentscore upload`")
-    incomplete = int(frame[list(feature_names())].isna().any(axis=1).sum())
-    if incomplete:
-        raise DataError(f"{incomplete:,} sessions have no features yet; run `intentscore features` and train again")
-    return frame.sort_values(["SESSION_DATE", "UID"], ignore_index=True)
+    always = [feature.name for feature in feature_list(settings) if not feature.nullable]
+    complete = (frame[FEATURES_OF] == frame["SESSION_DATE"]) & frame[always].notna().all(axis=1)
+    if not complete.all():
+        raise DataError(f"{(~complete).sum():,} sessions have no features yet; run `intentscore features` first")
+    return frame.drop(columns=FEATURES_OF).sort_values(["SESSION_DATE", "UID"], ignore_index=True)
 
 
 def _tuned(
-    settings: Settings, frame: pd.DataFrame, config: TrainConfig, trials: int, say: Callable[[str], None]
+    settings: Settings,
+    frame: pd.DataFrame,
+    features: Sequence[Feature],
+    config: TrainConfig,
+    trials: int,
+    say: Callable[[str], None],
 ) -> TrainConfig:
     from intentscore.model.split import split_by_time
     from intentscore.model.training import booster_inputs
@@ -123,14 +141,14 @@ def _tuned(
         say(f"trial {trial.number} of {trials}: {config.tune.objective} {value}, best so far {best}")
 
     past = split_by_time(frame["SESSION_DATE"], config.holdout_months).train
-    inputs, categorical = booster_inputs(frame.loc[past, list(feature_names())], config)
+    inputs, categorical = booster_inputs(frame.loc[past, list(feature_names(features))], config)
     bought = frame.loc[past, "REVENUE"].to_numpy(dtype=bool)
     found = tune(inputs, bought, categorical, config, trials, settings.home / "tuning.db", tell)
     say(f"{found.trials} trials, {found.pruned} given up early: {found.started_from:.5f} to {found.best:.5f}")
     return found.config
 
 
-def with_features(config: TrainConfig) -> TrainConfig:
+def with_features(config: TrainConfig, features: Sequence[Feature] = FEATURES) -> TrainConfig:
     """With the feature list's categorical features where the file names none, and with `exclude` spelt out: a
     column of SESSIONS there stands for every feature computed from it.
 
@@ -138,21 +156,21 @@ def with_features(config: TrainConfig) -> TrainConfig:
     """
     excluded: dict[str, None] = {}
     for name in config.exclude:
-        found = features_using(name)
+        found = features_using(name, features)
         if not found:
-            raise ConfigurationError(f"exclude: no feature is or uses {name}; there are: {', '.join(feature_names())}")
+            known = ", ".join(feature_names(features))
+            raise ConfigurationError(f"exclude: no feature is or uses {name}; there are: {known}")
         excluded |= dict.fromkeys(found)
-    kinds = {feature.name: feature.kind for feature in FEATURES if feature.name not in excluded}
+    kinds = {feature.name: feature.kind for feature in features if feature.name not in excluded}
     categorical = tuple(name for name, kind in kinds.items() if kind == "categorical")
     return config.model_copy(update={"exclude": tuple(excluded)}).resolved(categorical)
 
 
-def _listed_features(settings: Settings) -> dict[str, object]:
-    listed = [asdict(feature) for feature in FEATURES]
-    return {"hash": feature_hash(), "view": view_name(settings), "features": listed}
+def _listed(view: RegisteredView, features: Sequence[Feature]) -> dict[str, object]:
+    return {"hash": view.hash, "view": view.full_name, "features": [asdict(feature) for feature in features]}
 
 
-def _result(run_id: str, path: str, trained: TrainedModel) -> TrainResult:
+def _result(run_id: str, path: str, view: RegisteredView, trained: TrainedModel) -> TrainResult:
     return TrainResult(
         run_id=run_id,
         path=path,
@@ -161,7 +179,8 @@ def _result(run_id: str, path: str, trained: TrainedModel) -> TrainResult:
         train_months=", ".join(trained.split.train_period.months),
         holdout_months=", ".join(trained.split.holdout_period.months),
         trees=trained.booster.num_trees(),
-        feature_hash=feature_hash(),
+        feature_view=view.full_name,
+        feature_hash=str(view.hash),
         metrics=_metrics(trained),
         holdout_deciles=trained.deciles,
         importances=trained.importances[:IMPORTANCES_SHOWN],
@@ -178,14 +197,16 @@ def _metrics(trained: TrainedModel) -> tuple[Measured, ...]:
     )
 
 
-def _champion(session: Session, settings: Settings, frame: pd.DataFrame, config: TrainConfig) -> lgb.Booster | None:
-    """The champion's booster, if its run is at hand, of today's features, and older than the held-out months."""
+def _champion(
+    session: Session, settings: Settings, view: RegisteredView, frame: pd.DataFrame, config: TrainConfig
+) -> lgb.Booster | None:
+    """The champion's booster, if its run is at hand, of the same features, and older than the held-out months."""
     from intentscore.model.run import find_run
     from intentscore.model.split import split_by_time
 
     known = registered_versions(session, settings)
     champion = next((version for version in known if CHAMPION in version.aliases), None)
-    if champion is None or champion.learned_until is None or champion.feature_hash != feature_hash():
+    if champion is None or champion.learned_until is None or champion.feature_hash != view.hash:
         return None
     if champion.learned_until >= split_by_time(frame["SESSION_DATE"], config.holdout_months).holdout_period.first:
         return None

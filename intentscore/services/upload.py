@@ -87,23 +87,35 @@ def upload(
 
 
 def merge_statement(table: str, staging: staged.Staging, loaded_at: datetime) -> str:
-    """A null outcome never replaces a known one: the outcome may be loaded after the session, not before."""
+    """A null outcome never replaces a known one: the outcome may be loaded after the session, not before.
+
+    Where the source does not say when the outcome became known, it is the session's own day when both came together,
+    the day of this load when the outcome came later or changed.
+    """
     names = [*SESSIONS.key, *ATTRIBUTES]
     matched = " AND ".join(f"t.{name} = s.{name}" for name in SESSIONS.key)
-    changed = " OR ".join(f"t.{name} IS DISTINCT FROM {_incoming(name)}" for name in ATTRIBUTES)
-    updates = ", ".join(f"{name} = {_incoming(name)}" for name in ATTRIBUTES)
+    incoming = {name: f"s.{name}" for name in ATTRIBUTES}
+    incoming |= {"REVENUE": "COALESCE(s.REVENUE, t.REVENUE)", "OUTCOME_DATE": _outcome_date(loaded_at)}
+    changed = " OR ".join(f"t.{name} IS DISTINCT FROM {value}" for name, value in incoming.items())
+    updates = ", ".join(f"{name} = {value}" for name, value in incoming.items())
+    inserted = {name: f"s.{name}" for name in names}
+    inserted["OUTCOME_DATE"] = "IFF(s.REVENUE IS NULL, NULL, COALESCE(s.OUTCOME_DATE, s.SESSION_DATE))"
     at = timestamp_literal(loaded_at)
     return (
         f"MERGE INTO {table} t\n"
         f"USING (SELECT {', '.join(names)} FROM {staging.checked} WHERE {staged.GOOD}) s\nON {matched}\n"
         f"WHEN MATCHED AND ({changed}) THEN UPDATE SET {updates}, LOADED_AT = {at}\n"
         f"WHEN NOT MATCHED THEN INSERT ({', '.join(names)}, LOADED_AT)\n"
-        f"VALUES ({', '.join(f's.{name}' for name in names)}, {at})"
+        f"VALUES ({', '.join(inserted.values())}, {at})"
     )
 
 
-def _incoming(name: str) -> str:
-    return "COALESCE(s.REVENUE, t.REVENUE)" if name == "REVENUE" else f"s.{name}"
+def _outcome_date(loaded_at: datetime) -> str:
+    return (
+        "CASE WHEN s.REVENUE IS NOT NULL AND s.OUTCOME_DATE IS NOT NULL THEN s.OUTCOME_DATE "
+        "WHEN s.REVENUE IS NULL OR s.REVENUE = t.REVENUE THEN t.OUTCOME_DATE "
+        f"ELSE '{loaded_at:%Y-%m-%d}'::DATE END"
+    )
 
 
 def _merge(session: Session, settings: Settings, staging: staged.Staging, loaded_at: datetime) -> tuple[int, int]:

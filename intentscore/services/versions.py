@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from intentscore.errors import ConfigurationError, GateRefusedError
-from intentscore.features.definitions import feature_hash
+from intentscore.features.store import RegisteredView, registered_views
 from intentscore.settings import Settings
 from intentscore.warehouse.errors import snowflake_errors
 from intentscore.warehouse.identifiers import current_schema, literal, qualified
@@ -88,14 +89,25 @@ def wanted_version(
     raise ConfigurationError(f"model {settings.model_name} has no version {name}; there are: {known}")
 
 
-def refuse_other_features(version: RegisteredVersion, settings: Settings) -> None:
-    """Raises GateRefusedError when the version was trained on another feature list than today's."""
-    if version.feature_hash != feature_hash():
+def features_of(session: Session, settings: Settings, version: RegisteredVersion) -> RegisteredView:
+    """The version of the feature view that the model version was trained on: it reads no other.
+
+    Raises GateRefusedError when there is none with its feature list any more.
+    """
+    found = reads(version, registered_views(session, settings))
+    if found is None:
         raise GateRefusedError(
-            f"{settings.model_name} {version.name} was trained on another feature list "
-            f"({version.feature_hash or 'unknown'}) than this intentscore computes ({feature_hash()}); "
-            "train and register a new version, or score with the intentscore that made it"
+            f"{settings.model_name} {version.name} was trained on a feature list ({version.feature_hash or 'unknown'}) "
+            f"that no version of feature view {settings.feature_view.name} has; train and register a new version"
         )
+    return found
+
+
+def reads(version: RegisteredVersion, views: Iterable[RegisteredView]) -> RegisteredView | None:
+    """Of several versions with its feature list, the one it was trained on."""
+    same = [view for view in views if view.hash is not None and view.hash == version.feature_hash]
+    named = [view for view in same if view.full_name == version.metrics.get("feature_view")]
+    return next(iter([*named, *same]), None)
 
 
 def open_registry(session: Session) -> Registry:

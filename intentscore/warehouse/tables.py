@@ -100,6 +100,13 @@ SESSIONS = Table(
         Column("VISITOR_TYPE", TEXT, "kind of visitor", choices=VISITORS),
         Column("WEEKEND", BOOLEAN, "the session was on a weekend"),
         Column("REVENUE", BOOLEAN, "the session ended in a purchase; null while unknown", nullable=True),
+        Column(
+            "OUTCOME_DATE",
+            DATE,
+            "day the outcome became known; the session's own when null",
+            nullable=True,
+            pattern="[0-9]{4}-[0-9]{2}-[0-9]{2}",
+        ),
         LOADED_AT,
     ),
     key=("UID", "SESSION_DATE"),
@@ -175,11 +182,19 @@ def exists(session: Session, settings: Settings, table: Table) -> bool:
 
 
 def create_tables(session: Session, settings: Settings, tables: Iterable[Table] = TABLES) -> None:
-    """Make the tables that are missing; a role that may only use them needs no right to create any."""
+    """Make the tables that are missing, and the columns that tables of an earlier intentscore lack.
+
+    A role that may only use them needs no right to create any.
+    """
     for table in tables:
-        if exists(session, settings, table):
+        name = table.qualified_name(session, settings)
+        if not exists(session, settings, table):
+            session.sql(create_statement(table, name)).collect()
             continue
-        session.sql(create_statement(table, table.qualified_name(session, settings))).collect()
+        found = {row["name"] for row in session.sql(f"DESCRIBE TABLE {name}").collect()}
+        for column in table.columns:
+            if column.nullable and column.name not in found:
+                session.sql(f"ALTER TABLE {name} ADD COLUMN {_definition(column)}").collect()
 
 
 def parsed(column: Column, text: str) -> str:
