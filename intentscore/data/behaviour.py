@@ -124,6 +124,11 @@ def draw_sessions(rng: np.random.Generator, n: int) -> Sessions:
     )
 
 
+def is_new(sessions: Sessions) -> npt.NDArray[np.bool_]:
+    """Of a new visitor, shape (n,)."""
+    return sessions.visitor == _NEW
+
+
 def purchase_probability(sessions: Sessions) -> Floats:
     """The probability that REVENUE is true, shape (n,).
 

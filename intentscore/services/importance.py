@@ -125,7 +125,7 @@ def global_explanation(sample: ExplainedSample) -> GlobalExplanation:
 def _sampled(session: Session, view: RegisteredView, first: date | None, last: date | None, size: int) -> DataFrame:
     from snowflake.snowpark.functions import col, md5
 
-    rows = session.table(qualified(session, view.full_name))
+    rows: DataFrame = session.table(qualified(session, view.full_name))
     if first is not None:
         rows = rows.filter(col("SESSION_DATE") >= first)
     if last is not None:

@@ -173,7 +173,7 @@ def test_rollback_restores_the_scores_bit_for_bit(duel: Callable[[bool], Duel]) 
         )
         assert shown[it.challenger].scored_days == 0
         assert shown[it.champion].learned_until == date(2024, 11, 1)
-        assert shown[it.champion].usable
+        assert shown[it.champion].feature_view == it.trained.trained.feature_view
     finally:
         work.rows("DROP TABLE IF EXISTS SCORES")
 
@@ -190,11 +190,11 @@ def test_rollback_without_an_earlier_champion_asks_for_a_version(duel: Callable[
     assert plan_rollback(session, it.settings, it.challenger).version == it.challenger
 
 
-def test_versions_of_another_feature_list_take_no_part(
+def test_versions_whose_feature_view_is_gone_take_no_part(
     duel: Callable[[bool], Duel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     it = duel(True)
-    monkeypatch.setattr(versions, "feature_hash", lambda: "0123456789abcdef")
+    monkeypatch.setattr(versions, "registered_views", lambda *_: ())
     for plan in (plan_promotion, plan_rollback):
-        with pytest.raises(GateRefusedError, match="another feature list"):
+        with pytest.raises(GateRefusedError, match="no version of feature view"):
             plan(it.trained.workspace.session, it.settings, it.challenger)

@@ -181,9 +181,9 @@ def test_an_unknown_model_says_what_to_run(trained: Trained) -> None:
         plan_score(work.session, settings, trained.day, trained.day)
 
 
-def test_a_version_of_another_feature_list_is_refused(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(versions, "feature_hash", lambda: "0123456789abcdef")
-    with pytest.raises(GateRefusedError, match="trained on another feature list"):
+def test_a_version_whose_feature_view_is_gone_is_refused(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(versions, "registered_views", lambda *_: ())
+    with pytest.raises(GateRefusedError, match="no version of feature view"):
         score_day(trained)
 
 

@@ -141,9 +141,9 @@ def test_an_unknown_run_is_refused(trained: Trained) -> None:
         register(trained.workspace.session, trained.workspace.settings, "990101_000000_0000")
 
 
-def test_a_run_of_another_feature_list_is_not_registered(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registering, "feature_hash", lambda: "0123456789abcdef")
-    with pytest.raises(GateRefusedError, match="another feature list"):
+def test_a_run_whose_feature_view_is_gone_is_not_registered(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registering, "registered_views", lambda *_: ())
+    with pytest.raises(GateRefusedError, match="which is not there"):
         register(trained.workspace.session, trained.workspace.settings, trained.trained.run_id)
 
 

@@ -40,7 +40,7 @@ def test_sessions_has_the_columns_of_a_file_and_when_they_were_loaded() -> None:
 
 
 def test_only_the_outcome_may_be_unknown() -> None:
-    assert [c.name for c in SESSIONS.columns if c.nullable] == ["REVENUE"]
+    assert [c.name for c in SESSIONS.columns if c.nullable] == ["REVENUE", "OUTCOME_DATE"]
 
 
 def test_the_comment_of_a_column_says_what_is_allowed() -> None:
