@@ -126,7 +126,7 @@ def draw_sessions(rng: np.random.Generator, n: int) -> Sessions:
 
 def is_new(sessions: Sessions) -> npt.NDArray[np.bool_]:
     """Of a new visitor, shape (n,)."""
-    return sessions.visitor == _NEW
+    return np.equal(sessions.visitor, _NEW)
 
 
 def purchase_probability(sessions: Sessions) -> Floats:

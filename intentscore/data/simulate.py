@@ -1,9 +1,9 @@
 """Simulated sessions: any number, from a seed, each with a known purchase probability.
 
 The generative model is documented in behaviour.py, and in returning.py for shoppers who come back. Sessions are
-drawn in blocks of source.BATCH_ROWS, each
-from numpy's PCG64 seeded with (seed, block), and a UID is a hash (SplitMix64) of the seed and the session's
-position: the sessions of a shorter simulation are the first of a longer one with the same seed.
+drawn in blocks of source.BATCH_ROWS, each from numpy's PCG64 seeded with (seed, block), and a UID is a hash
+(SplitMix64) of the seed and the session's position: the sessions of a shorter simulation are the first of a longer
+one with the same seed.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class PackageZip:
 
 
 def package_zip() -> PackageZip:
-    """The source and templates of intentscore without its command line and the local engine; the same bytes for the same files."""
+    """Source and templates of intentscore without command line and local engine: same files, same bytes."""
     root = Path(intentscore.__file__).parent
     shipped = (path for path in root.rglob("*") if path.suffix in SHIPPED)
     files = sorted(path for path in shipped if path.relative_to(root).parts[0] not in LEFT_BEHIND)
