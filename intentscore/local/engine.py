@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import importlib
 import json
 import os
@@ -63,10 +64,13 @@ class Endpoint:
     role: str
 
     def connection_parameters(self) -> dict[str, Any]:
-        """What the Python connector and Snowpark take to connect, without asking the network which cloud this is."""
+        """What the Python connector and Snowpark take to connect, without asking the network which cloud this is.
+
+        One thread fetches a result's chunks: nothing is far away here, and more would take turns on the interpreter.
+        """
         quiet = {"CLIENT_TELEMETRY_ENABLED": False, "CLIENT_OUT_OF_BAND_TELEMETRY_ENABLED": False}
         return {**asdict(self), "protocol": "http", "schema": "PUBLIC", "session_parameters": quiet,
-                "platform_detection_timeout_seconds": 0}  # fmt: skip
+                "platform_detection_timeout_seconds": 0, "client_prefetch_threads": 1}  # fmt: skip
 
 
 class Engine:
@@ -88,7 +92,7 @@ class Engine:
         self.handlers = handlers.Handlers()
         self.guests: dict[str, Session] = {}
         self.workers = workers.Workers(root / "handlers")
-        self.host, self.port = HOST, 0
+        self.host, self.port, self.downloads_port = HOST, 0, 0
         self._root_connection = duckdb.connect(config={"lambda_syntax": "ENABLE_SINGLE_ARROW"})
         self._root_connection.execute("SET GLOBAL TimeZone = 'UTC'").fetchall()
         for definition in macros.for_duckdb():
@@ -280,7 +284,7 @@ def running(
     (root / "endpoint.json").unlink(missing_ok=True)
     engine = Engine(root)
     engine.sweep()
-    with contextlib.closing(engine), _serving(engine, port) as engine.port:
+    with contextlib.closing(engine), _downloads(engine) as engine.downloads_port, _serving(engine, port) as engine.port:
         endpoint = Endpoint(
             HOST, engine.port, engine.user, engine.password, engine.account, DATABASE, engine.warehouse, engine.role
         )
@@ -317,6 +321,13 @@ def _await_guests(root: Path, announce: Callable[[str], None]) -> None:
             return
         announce("done; another process still uses this local engine, waiting for it to finish")
         fcntl.flock(stack.enter_context((root / "guests.lock").open("a")), fcntl.LOCK_EX)
+
+
+def _downloads(engine: Engine) -> AbstractContextManager[int]:
+    from intentscore.local import downloads
+    from intentscore.local.server import find_chunk
+
+    return downloads.serving(HOST, functools.partial(find_chunk, engine))
 
 
 @contextlib.contextmanager

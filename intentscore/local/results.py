@@ -8,7 +8,9 @@ import threading
 from base64 import b64encode
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ INLINE_ROWS = 5_000
 CHUNK_ROWS = 65_536
 KEPT_RESULTS = 64
 KEPT_BYTES = 256 * 2**20
+SPILLED_AFTER_S = 1.0
 UTC_OFFSET = 1440
 
 
@@ -75,7 +78,7 @@ def counts(statement_type: int, **affected: int) -> Result:
 # ---------------------------------------------------------------------------- encoding for the wire
 
 
-def encode(result: Result) -> bytes:
+def encode(result: Result) -> pa.Buffer:
     """The result as an Arrow stream with the field metadata the connector's reader asks for."""
     arrays = [_encoded(_combined(c), t) for c, t in zip(result.table.columns, result.columns, strict=True)]
     fields = [
@@ -86,7 +89,7 @@ def encode(result: Result) -> bytes:
     schema = pa.schema(fields)
     with pa.ipc.new_stream(sink, schema) as writer:
         writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
-    return bytes(sink.getvalue())
+    return sink.getvalue()
 
 
 def _metadata(column: ColumnType) -> dict[str, str]:
@@ -171,11 +174,25 @@ class Kept:
     result: Result
     chunks: dict[str, tuple[int, int]] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)
+    ahead: dict[str, Future[pa.Buffer]] = field(default_factory=dict)
     spilled: bool = False
 
     @property
     def held_bytes(self) -> int:
         return 0 if self.spilled else int(self.result.table.nbytes)
+
+
+_ENCODING = ThreadPoolExecutor(1, thread_name_prefix="encoding")
+
+
+def _encoded_chunk(kept: Kept, address: str) -> pa.Buffer:
+    offset, length = kept.chunks[address]
+    return encode(Result(kept.result.table.slice(offset, length), kept.result.columns))
+
+
+def _following(kept: Kept, address: str) -> str:
+    query_id, offset = address.rsplit(".", 1)
+    return f"{query_id}.{int(offset) + CHUNK_ROWS}"
 
 
 class ResultStore:
@@ -212,25 +229,33 @@ class ResultStore:
         kept = self.kept(query_id)
         return kept.result if kept else None
 
-    def chunk(self, address: str) -> bytes | None:
+    def chunk(self, address: str) -> pa.Buffer | None:
+        """A chunk's bytes; the one after it is encoded while the client reads this one."""
         kept = self.kept(address.rsplit(".", 1)[0])
         if kept is None or address not in kept.chunks:
             return None
-        offset, length = kept.chunks[address]
-        encoded = encode(Result(kept.result.table.slice(offset, length), kept.result.columns))
+        prepared = kept.ahead.pop(address, None)
+        following = _following(kept, address)
+        if following in kept.unread:
+            kept.ahead[following] = _ENCODING.submit(_encoded_chunk, kept, following)
         kept.unread.discard(address)
-        return encoded
+        return prepared.result() if prepared else _encoded_chunk(kept, address)
 
     def free(self, address: str) -> None:
-        """Move a result to disk, once the client has fetched the last of its chunks."""
+        """Move a result to disk soon after the client has fetched the last of its chunks, and is done with them."""
         query_id = address.rsplit(".", 1)[0]
         kept = self.kept(query_id)
         if kept is None or kept.unread or kept.spilled or self._folder is None:
             return
         kept.spilled = True
         if kept.result.table.nbytes >= spilling.SPILLED_FROM_BYTES:
-            kept.result = replace(kept.result, table=spilling.spill(kept.result.table, self._folder / query_id))
-            spilling.release()
+            spilling.later(SPILLED_AFTER_S, partial(self._spill, query_id, kept, self._folder / query_id))
+
+    def _spill(self, query_id: str, kept: Kept, path: Path) -> None:
+        if self.kept(query_id) is kept:
+            kept.result = replace(kept.result, table=spilling.spill(kept.result.table, path))
+        del kept
+        spilling.release()
 
     def clear(self) -> None:
         with self._lock:
@@ -266,7 +291,7 @@ def answer(query_id: str, kept: Kept, chunk_url: str, token: str) -> dict[str, A
             "queryResultFormat": "arrow", "rowsetBase64": "",
             "chunkHeaders": {"Authorization": f'Snowflake Token="{token}"'},
             "chunks": [
-                {"url": f"{chunk_url}/{address}", "rowCount": length, "uncompressedSize": size, "compressedSize": size}
+                {"url": f"{chunk_url}{address}", "rowCount": length, "uncompressedSize": size, "compressedSize": size}
                 for address, (_, length) in kept.chunks.items()
             ],
         }  # fmt: skip

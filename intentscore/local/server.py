@@ -11,17 +11,18 @@ import math
 import secrets
 from collections.abc import Awaitable, Callable
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio.to_thread
 from fakesnow.converter import from_binding
 from starlette.applications import Starlette
-from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from intentscore.local import names, queries, results, roles, several, task_rest
+from intentscore.local.downloads import Download
 from intentscore.local.errors import SnowflakeError
 from intentscore.local.queries import Query
 from intentscore.local.session import Session
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from intentscore.local.engine import Engine
 
 T = TypeVar("T")
+CHUNKS = "/results/"
 TOKEN_LIFETIME_S = 24 * 3600
 ANSWER_WITHIN_S = 45.0
 STILL_RUNNING = ("333333", "Query execution in progress.")
@@ -53,7 +55,6 @@ def application(engine: Engine) -> Starlette:
         Route("/queries/v1/abort-request", server.abort, methods=["POST"]),
         Route("/queries/{query_id}/result", server.result, methods=["GET"]),
         Route("/monitoring/queries/{query_id}", server.monitor, methods=["GET"]),
-        Route("/results/{address}", server.chunk, methods=["GET"]),
         Route("/telemetry/send", server.acknowledge, methods=["POST"]),
     ]
     return Starlette(routes=[*routes, *task_rest.routes(engine)])
@@ -85,9 +86,22 @@ async def body(request: Request) -> dict[str, Any]:
 
 
 def token_of(request: Request) -> str:
+    return token_in(request.headers.get("Authorization", ""))
+
+
+def token_in(header: str) -> str:
     """The token of `Authorization: Snowflake Token="…"`, or of a bearer header."""
-    header = request.headers.get("Authorization", "")
     return header.split('"')[1] if header.count('"') >= 2 else header.removeprefix("Bearer ").strip()
+
+
+def find_chunk(engine: Engine, path: str, authorization: str) -> Download | HTTPStatus:
+    """The chunk of a result at a path of the download server, for the session whose token comes with it."""
+    session = engine.sessions.get(token_in(authorization))
+    if session is None:
+        return HTTPStatus.UNAUTHORIZED
+    address = path.removeprefix(CHUNKS)
+    encoded = session.results.chunk(address)
+    return HTTPStatus.NOT_FOUND if encoded is None else Download(encoded, partial(session.results.free, address))
 
 
 Handle = Callable[["Server", Request, Session], Awaitable[Response]]
@@ -234,7 +248,7 @@ class Server:
         kept = session.results.kept(query.id)
         if kept is None:
             return _not_found(query.id)
-        base = f"{request.url.scheme}://{request.url.netloc}/results"
+        base = f"{request.url.scheme}://{request.url.hostname}:{self.engine.downloads_port}{CHUNKS}"
         data = await _in_thread(results.answer, query.id, kept, base, session.token)
         if query.children:
             data |= {"resultIds": ",".join(child.id for child in query.children),
@@ -273,15 +287,6 @@ class Server:
         """A query of this very session."""
         query = self.engine.queries.get(request.path_params["query_id"])
         return query if query is not None and query.session_id == session.id else None
-
-    @with_session
-    async def chunk(self, request: Request, session: Session) -> Response:
-        address = request.path_params["address"]
-        encoded = await _in_thread(session.results.chunk, address)
-        if encoded is None:
-            return Response(status_code=404)
-        freeing = BackgroundTask(_in_thread, session.results.free, address)
-        return Response(encoded, media_type="application/octet-stream", background=freeing)
 
 
 def _parameters(session: Session) -> list[dict[str, Any]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,6 +21,13 @@ def spill(table: pa.Table, path: Path) -> pa.Table:
     mapped = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
     path.unlink()  # the mapping keeps it until nobody reads it any more; a crash leaves nothing
     return mapped
+
+
+def later(pause_s: float, work: Callable[[], None]) -> None:
+    """Do this in a thread after a pause; the end of the process does not wait for it."""
+    timer = threading.Timer(pause_s, work)
+    timer.daemon = True
+    timer.start()
 
 
 def release() -> None:

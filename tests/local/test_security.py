@@ -9,9 +9,11 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from snowflake.connector import SnowflakeConnection
+from snowflake.connector.cursor import SnowflakeCursor
 from snowflake.connector.errors import DatabaseError, ProgrammingError
 from starlette.routing import Route
 
@@ -112,21 +114,46 @@ def test_a_session_reads_no_other_sessions_results(connection: SnowflakeConnecti
         other.cursor().query_result(str(cursor.sfqid))
     with pytest.raises(ProgrammingError, match="not found"):
         other.cursor().execute(f"SELECT * FROM TABLE(RESULT_SCAN('{cursor.sfqid}'))")
-    chunk = f"/results/{cursor.sfqid}.0"
-    host = Endpoint(other.host, int(other.port), *[""] * 6)
-    assert request(host, "GET", chunk, f'Snowflake Token="{other.rest.token}"')[0] == 404  # type: ignore[union-attr]
-    assert request(host, "GET", chunk, f'Snowflake Token="{connection.rest.token}"')[0] == 200  # type: ignore[union-attr]
+    chunk = chunk_address(cursor)
+    assert fetched(chunk, other.rest.token) == 404  # type: ignore[union-attr]
+    assert fetched(chunk, connection.rest.token) == 200  # type: ignore[union-attr]
 
 
-def test_the_engine_listens_on_the_loopback_interface_only(engine: Endpoint) -> None:
+@pytest.mark.parametrize("token", [None, "", "None", "wrong"])
+def test_a_results_chunk_is_refused_without_its_sessions_token(
+    connection: SnowflakeConnection, token: str | None
+) -> None:
+    cursor = connection.cursor()
+    cursor.execute("SELECT SEQ4() AS N FROM TABLE(GENERATOR(ROWCOUNT => 20000))")
+    assert fetched(chunk_address(cursor), token) == 401
+
+
+def chunk_address(cursor: SnowflakeCursor) -> str:
+    first = next(batch for batch in cursor.get_result_batches() or [] if batch._remote_chunk_info)
+    return str(first._remote_chunk_info.url)  # type: ignore[union-attr]
+
+
+def fetched(address: str, token: str | None) -> int:
+    headers = {} if token is None else {"Authorization": f'Snowflake Token="{token}"'}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=10) as answer:
+            answer.read()
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def test_the_engine_listens_on_the_loopback_interface_only(engine: Endpoint, connection: SnowflakeConnection) -> None:
     listening = Path("/proc/net/tcp")
     if not listening.exists():
         pytest.skip("no /proc/net/tcp")
-    port = f"{engine.port:04X}"
+    cursor = connection.cursor()
+    cursor.execute("SELECT SEQ4() AS N FROM TABLE(GENERATOR(ROWCOUNT => 20000))")
     local = [line.split()[1] for line in listening.read_text().splitlines()[1:] if line.split()[3] == "0A"]
-    assert [address for address in local if address.endswith(f":{port}")] == [
-        f"{int.from_bytes(socket.inet_aton('127.0.0.1'), 'little'):08X}:{port}"
-    ]
+    loopback = f"{int.from_bytes(socket.inet_aton('127.0.0.1'), 'little'):08X}"
+    for port in (engine.port, urlsplit(chunk_address(cursor)).port):
+        assert [address for address in local if address.endswith(f":{port:04X}")] == [f"{loopback}:{port:04X}"]
 
 
 def test_home_and_endpoint_are_for_their_owner_only(tmp_path: Path) -> None:
