@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from intentscore.errors import GateRefusedError
-from intentscore.features.definitions import FEATURES, feature_names
-from intentscore.features.store import require_view
+from intentscore.features.definitions import FEATURES
 from intentscore.services.score import PREDICTION
-from intentscore.services.versions import RegisteredVersion, load_version
+from intentscore.services.versions import RegisteredVersion, features_of, load_version
 from intentscore.settings import Settings
 from intentscore.warehouse.errors import snowflake_errors
 from intentscore.warehouse.identifiers import current_schema, literal, qualified
@@ -67,7 +66,7 @@ def definition(session: Session, settings: Settings, version: RegisteredVersion)
     """12 hex digits that change with the view's SQL or with what decides baseline and cut-off."""
     monitoring = settings.monitoring
     decided = (monitoring.cut_off, monitoring.marketing_share, monitoring.baseline_sessions)
-    text = f"{_view_query(session, settings, version.name, '0')} {_learned_sessions(version)} {decided}"
+    text = f"{_view_query(session, settings, version, '0')} {_learned_sessions(version)} {decided}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -89,8 +88,7 @@ def write_source(session: Session, settings: Settings, version: RegisteredVersio
         f"AS\nSELECT {_columns(at)}\nFROM {staged} c"
     ).collect()
     session.sql(
-        f"CREATE OR REPLACE VIEW {view} COMMENT = {literal(comment)} AS\n"
-        f"{_view_query(session, settings, version.name, at)}"
+        f"CREATE OR REPLACE VIEW {view} COMMENT = {literal(comment)} AS\n{_view_query(session, settings, version, at)}"
     ).collect()
     session.sql(f"DROP TABLE IF EXISTS {staged}").collect()
     return made
@@ -116,13 +114,14 @@ def _columns(cut_off: str, features: str = "c", outcome: str = "c") -> str:
     )
 
 
-def _view_query(session: Session, settings: Settings, version: str, cut_off: str) -> str:
+def _view_query(session: Session, settings: Settings, version: RegisteredVersion, cut_off: str) -> str:
+    view = qualified(session, features_of(session, settings, version).full_name)
     scores, sessions = (table.qualified_name(session, settings) for table in (SCORES, SESSIONS))
     return (
         f"SELECT {_columns(cut_off, 'f', 's')}\nFROM {scores} c\n"
         f"JOIN {sessions} s ON s.UID = c.UID AND s.SESSION_DATE = c.SESSION_DATE\n"
-        f"JOIN {require_view(session, settings)} f ON f.UID = c.UID AND f.SESSION_DATE = c.SESSION_DATE\n"
-        f"WHERE c.MODEL_NAME = {literal(settings.model_name)} AND c.MODEL_VERSION = {literal(version)}\n"
+        f"JOIN {view} f ON f.UID = c.UID AND f.SESSION_DATE = c.SESSION_DATE\n"
+        f"WHERE c.MODEL_NAME = {literal(settings.model_name)} AND c.MODEL_VERSION = {literal(version.name)}\n"
         # a score that is no probability suspends a monitor; `check` reports it
         "AND c.SCORE BETWEEN 0 AND 1"
     )
@@ -142,10 +141,11 @@ def _stage_statement(session: Session, settings: Settings, version: RegisteredVe
     from snowflake.snowpark.functions import sql_expr
 
     learned = _learned_sessions(version)
-    rows = session.table(require_view(session, settings)).filter(sql_expr(learned))
+    view = features_of(session, settings, version)
+    rows = session.table(qualified(session, view.full_name)).filter(sql_expr(learned))
     with snowflake_errors("prepare the baseline", wrapped=True):
         model = load_version(session, settings, version.name)
-        predicted = model.run(rows.select("UID", "SESSION_DATE", *feature_names()), function_name="predict")
+        predicted = model.run(rows, function_name="predict")
         (query,) = predicted.queries["queries"]
     sessions = SESSIONS.qualified_name(session, settings)
     return (
