@@ -131,7 +131,8 @@ def _sample_input(session: Session, view: RegisteredView, inputs: list[str]) -> 
     """The first rows of the feature view: float64, one column per input of the booster."""
     table = session.table(qualified(session, view.full_name))
     rows: pd.DataFrame = table.sort("SESSION_DATE", "UID").limit(SAMPLE_ROWS).select(*inputs).to_pandas()
-    return rows.astype("float64")
+    # a column without any value has no type for the signature
+    return rows.astype("float64").fillna(0.0)
 
 
 def _logged_metrics(folder: RunFolder) -> dict[str, Any]:
