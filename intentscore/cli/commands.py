@@ -13,7 +13,7 @@ from intentscore.cli import local, monitor, schedule
 from intentscore.cli.declare import command_of, listed, new_group
 from intentscore.cli.exits import EXIT_CODES
 from intentscore.cli.invocation import Invocation, with_shared_options
-from intentscore.cli.values import day, last_day, session_source
+from intentscore.cli.values import day, last_day, row_order, session_source
 
 app = new_group()
 command = command_of(app)
@@ -150,6 +150,7 @@ def train(
     "intentscore evaluate configs/train-best.yaml --against configs/train.yaml",
     "intentscore evaluate 241103_090210_5f3a --protocol O --format json",
     "intentscore evaluate --without PAGE_VALUES",
+    "intentscore evaluate --order uci",
 )
 def evaluate(
     call: Invocation,
@@ -170,6 +171,13 @@ def evaluate(
             help="T: three times three folds. O: each of the last four months by those before. Both if left out."
         ),
     ] = None,
+    order: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|uci",
+            help="Deal the folds of T in the order of this file's rows, as published figures do; else by date and UID.",
+        ),
+    ] = None,
 ) -> None:
     """Measure a configuration on sessions it has not learned from.
 
@@ -180,8 +188,11 @@ def evaluate(
     from intentscore.services.evaluate import evaluate as measure
 
     chosen = (protocol,) if protocol else PROTOCOLS
+    source = row_order(order, cache=call.settings.home / "data")
     with call.session() as session:
-        found = measure(session, call.settings, model, against, without=without, protocols=chosen, say=call.note)
+        found = measure(
+            session, call.settings, model, against, without=without, protocols=chosen, order=source, say=call.note
+        )
     call.show(found)
 
 

@@ -65,3 +65,11 @@ def session_source(
     from intentscore.data.uci import open_uci
 
     return open_uci(cache, year=year, spread_days=bool(spread_days))
+
+
+def row_order(name: str | None, *, cache: Path) -> SessionSource | None:
+    """The UCI data set for `uci`, else the file of that name; None for None."""
+    if name is None:
+        return None
+    path = None if name.lower() == "uci" else Path(name)
+    return session_source(path, simulate=None, seed=None, year=2024, spread_days=None, cache=cache)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from intentscore.errors import IntentscoreError
+from intentscore.errors import DataError, IntentscoreError
 from intentscore.features.definitions import feature_list, feature_names
 from intentscore.features.feature import Feature
 from intentscore.services.train import training_frame, with_features
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from snowflake.snowpark import Session
 
+    from intentscore.data.source import SessionSource
     from intentscore.model.bootstrap import Difference, Resampled
     from intentscore.model.config import TrainConfig
     from intentscore.model.evaluation import ModelFigures, MonthFigures, SegmentFigures
@@ -91,16 +92,18 @@ def evaluate(
     *,
     without: str | None = None,
     protocols: tuple[Protocol, ...] = PROTOCOLS,
+    order: SessionSource | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> EvaluateResult:
     """Let the configuration `model` (a run's id or a YAML file) learn anew in each part of T and O, and measure it.
 
     Beside it: the constant rate, logistic regression, the champion's configuration when its run is at hand,
-    `against`, and the same configuration without the features made of the column `without`. `say` hears what
-    learns. Changes nothing.
+    `against`, and the same configuration without the features made of the column `without`. T deals its folds to
+    the sessions in the order of date and UID, or of their rows in the source `order`. `say` hears what learns.
+    Changes nothing.
 
     Raises ConfigurationError without a feature view of today's feature list, NothingToDoError without a known
-    outcome, DataError when there are too few buyers or months.
+    outcome, DataError when there are too few buyers or months, or when `order` lacks a session.
     """
     features = feature_list(settings)
     config = with_features(configuration(settings, model), features)
@@ -109,6 +112,8 @@ def evaluate(
         others[f"without {without}"] = _without(config, without, features)
     others |= _champion(session, settings, features)
     frame = training_frame(session, settings)
+    if order:
+        frame = _in_order(frame, order)
     from intentscore.model.evaluation import model_figures, score_deciles, segment_figures
 
     sessions = _Sessions.of(frame, features)
@@ -156,6 +161,14 @@ class _Sessions:
         from intentscore.model.protocol import out_of_time, repeated_folds
 
         return repeated_folds(self.bought) if protocol == "T" else out_of_time(self.dates)
+
+
+def _in_order(frame: pd.DataFrame, order: SessionSource) -> pd.DataFrame:
+    listed = (uid for batch in order.batches() for uid in batch["UID"].to_pylist())
+    rows = {uid: row for row, uid in enumerate(listed)}
+    if missing := int((~frame["UID"].isin(rows.keys())).sum()):
+        raise DataError(f"{missing:,} of {len(frame):,} sessions are not in {order.name}; name the file they came from")
+    return frame.sort_values("UID", key=lambda uids: uids.map(rows), ignore_index=True)
 
 
 def segments(frame: pd.DataFrame) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from intentscore.errors import ConfigurationError
+from intentscore.features.definitions import SESSION_FEATURES
 from intentscore.model.config import TrainConfig, load_train_config
 
 SHIPPED = Path(__file__).parents[2] / "configs" / "train.yaml"
@@ -17,7 +18,11 @@ def test_the_shipped_file_spells_out_the_defaults() -> None:
 def test_the_best_preset_is_a_bag_and_else_the_default() -> None:
     best = load_train_config(SHIPPED.with_name("train-best.yaml"))
     assert best.bags >= 1
-    assert best.model_copy(update={"bags": 0}) == TrainConfig()
+    assert best.categorical is not None
+    assert set(best.categorical) - {"MONTH_NUMBER"} == {
+        feature.name for feature in SESSION_FEATURES if feature.kind == "categorical"
+    }
+    assert best.model_copy(update={"bags": 0, "categorical": None}) == TrainConfig()
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,14 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from intentscore.errors import ConfigurationError, UsageError
+from intentscore.data.files import open_file
+from intentscore.data.schema import ROW_NUMBER
+from intentscore.data.source import SessionSource
+from intentscore.errors import ConfigurationError, DataError, UsageError
 from intentscore.features.definitions import SESSION_FEATURES, feature_names, features_using
 from intentscore.model.config import TrainConfig
 from intentscore.services.evaluate import CONSTANT, LOGISTIC, MODEL, evaluate
@@ -86,6 +91,24 @@ def test_excluding_a_column_excludes_every_feature_made_of_it(trained: Trained, 
 def test_what_is_no_feature_cannot_be_excluded() -> None:
     with pytest.raises(ConfigurationError, match="no feature is or uses PAGEVALUES; there are: ADMINISTRATIVE"):
         with_features(TrainConfig(exclude=("PAGEVALUES",)))
+
+
+def test_the_folds_can_be_dealt_in_the_order_of_a_file(
+    trained: Trained, source: SessionSource, quick: str, tmp_path: Path
+) -> None:
+    work = trained.workspace
+
+    def by(order: SessionSource | None) -> float | None:
+        found = evaluate(work.session, work.settings, quick, protocols=("T",), order=order)
+        return found.figures[0].roc_auc
+
+    as_file = by(source)
+    table = pa.concat_tables(source.batches()).sort_by([("SESSION_DATE", "ascending"), ("UID", "ascending")])
+    pq.write_table(table.drop_columns(ROW_NUMBER), tmp_path / "ordered.parquet")
+    assert by(open_file(tmp_path / "ordered.parquet")) == by(None) != as_file
+    pq.write_table(table[:10].drop_columns(ROW_NUMBER), tmp_path / "few.parquet")
+    with pytest.raises(DataError, match=r"sessions are not in .*few\.parquet; name the file they came from"):
+        by(open_file(tmp_path / "few.parquet"))
 
 
 def test_an_unknown_run_or_file_is_named(trained: Trained) -> None:

@@ -45,6 +45,8 @@ def test_features_are_computed_from_the_session(workspace: Workspace, tmp_path: 
     assert row["TOTAL_DURATION"] == 310.75
     assert row["ADMINISTRATIVE_SHARE"] == 1 / 8
     assert row["BOUNCE_TO_EXIT"] == 0.01 / 0.03
+    assert row["TOTAL_EXIT_RATE"] == 0.03 * 8
+    assert row["TOTAL_BOUNCE_RATE"] == 0.01 * 8
     assert row["LOG_PAGE_VALUES"] == pytest.approx(math.log(13.5), rel=1e-15)
     assert row["MONTH_NUMBER"] == 11.0
     assert row["MONTH_SIN"] == pytest.approx(math.sin(2 * math.pi * 10 / 12), rel=1e-12)
