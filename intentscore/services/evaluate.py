@@ -186,7 +186,7 @@ def segments(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _without(config: TrainConfig, column: str, features: Sequence[Feature]) -> TrainConfig:
-    changed = config.model_copy(update={"exclude": (*config.exclude, column.upper()), "categorical": None})
+    changed = config.model_copy(update={"exclude": (*config.exclude, column.upper())})
     return with_features(changed, features)
 
 
