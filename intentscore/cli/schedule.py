@@ -1,4 +1,4 @@
-"""`intentscore schedule`: deploy the daily task graph, run it, and see how it is doing."""
+"""`intentscore schedule`: deploy the task graphs, run them, and see how they are doing."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ app = new_group()
 command = command_of(app)
 
 Config = Annotated[
-    Path, typer.Option("--config", metavar="FILE", show_default=True, help="When it runs, on what, and its limits.")
+    Path, typer.Option("--config", metavar="FILE", show_default=True, help="When they run, on what, and their limits.")
 ]
 CONFIG = Path("configs/schedule.yaml")
+Kind = Literal["daily", "monthly", "mid-month"]
+OneGraph = Annotated[Kind | None, typer.Option("--graph", help="Only this one; all of them when left out.")]
 
 
 def read(config: Path) -> ScheduleConfig:
@@ -46,10 +48,11 @@ def deploy(
         typer.Option("--as", help="Print a crontab line or a workflow that calls `intentscore score` instead."),
     ] = None,
 ) -> None:
-    """Deploy the daily task graph.
+    """Deploy the task graphs.
 
-    Refresh the features, score the day before, check the scores, write down how it went. Deploying the same
-    again changes nothing; what changes is shown as a diff.
+    Daily: refresh the features, score the day before, check the scores. Monthly: train a challenger, register
+    and score it. Mid-month: compare it with the champion, promote it if the gates agree. Each writes down how
+    it went. Deploying the same again changes nothing; what changes is shown as a diff first.
     """
     if call.subcommand is not None:
         return
@@ -59,17 +62,22 @@ def deploy(
 
         print(outside_schedule(wanted, orchestrator, call.shared.env))
         return
-    from intentscore.services.graph_plan import plan_schedule, shown
+    from intentscore.services.graph_plan import shown
+    from intentscore.services.graphs import plan_schedule
     from intentscore.services.schedule import deploy as make
+    from intentscore.services.schedule import deployed_graphs
 
     with call.session() as session:
         plan = plan_schedule(session, call.settings, wanted)
-        call.show(shown(plan) if dry_run else make(session, call.settings, plan))
+        if dry_run:
+            call.show(shown(plan, deployed_graphs(session)))
+        else:
+            call.show(make(session, call.settings, plan, say=call.note))
 
 
 @command("intentscore schedule status")
 def status(call: Invocation, config: Config = CONFIG) -> None:
-    """Show the graph's state, its next run and its last."""
+    """Show each graph's state, its next run and the tasks of its last."""
     from intentscore.services.schedule import schedule_status
 
     with call.session() as session:
@@ -80,6 +88,7 @@ def status(call: Invocation, config: Config = CONFIG) -> None:
     "intentscore schedule run",
     "intentscore schedule run --date 2024-11-01",
     "intentscore schedule run --from 2024-11-01 --to 2024-11-10",
+    "intentscore schedule run --graph monthly --date 2024-11-30",
 )
 def run(
     call: Invocation,
@@ -91,13 +100,14 @@ def run(
         date | None, typer.Option("--from", parser=day, metavar="DAY", help="First day of a back-fill.")
     ] = None,
     to: Annotated[date | None, typer.Option("--to", parser=day, metavar="DAY", help="Last day of a back-fill.")] = None,
+    graph: Annotated[Kind, typer.Option(show_default=True, help="Which graph.")] = "daily",
 ) -> None:
-    """Run the deployed graph now.
+    """Run a deployed graph now.
 
     For its usual day, for one day, or day by day for a back-fill, which goes on where it was interrupted.
     """
     from intentscore.errors import UsageError
-    from intentscore.services.schedule import run_days
+    from intentscore.services.graph_execution import run_days
 
     if only and (first or to):
         raise UsageError("give either --date or --from and --to, not both")
@@ -107,7 +117,7 @@ def run(
     last = last_day(start, to) if start else None
     wanted = read(config)
     with call.session() as session:
-        call.show(run_days(session, call.settings, wanted, start, last, say=call.note))
+        call.show(run_days(session, call.settings, wanted, start, last, kind=graph, say=call.note))
 
 
 @command("intentscore schedule history", "intentscore schedule history --limit 20 --format json")
@@ -123,32 +133,31 @@ def history(
         call.show(schedule_history(session, read(config), limit))
 
 
-@command("intentscore schedule suspend")
-def suspend(call: Invocation, config: Config = CONFIG) -> None:
+@command("intentscore schedule suspend", "intentscore schedule suspend --graph mid-month")
+def suspend(call: Invocation, config: Config = CONFIG, graph: OneGraph = None) -> None:
     """Stop the schedule; a run under way goes on."""
     from intentscore.services.schedule import suspend as stop
 
     with call.session() as session:
-        call.show(stop(session, read(config)))
+        call.show(stop(session, read(config), graph))
 
 
 @command("intentscore schedule resume")
-def resume(call: Invocation, config: Config = CONFIG) -> None:
+def resume(call: Invocation, config: Config = CONFIG, graph: OneGraph = None) -> None:
     """Let the schedule run again."""
     from intentscore.services.schedule import resume as start
 
     with call.session() as session:
-        call.show(start(session, read(config)))
+        call.show(start(session, read(config), graph))
 
 
 @command("intentscore schedule drop --yes")
 def drop(
     call: Invocation,
-    config: Config = CONFIG,
     yes: Annotated[bool, typer.Option("--yes", help="Really drop it.")] = False,
 ) -> None:
-    """Drop the graph and its procedures; scores stay."""
+    """Drop the graphs and their procedures; scores and models stay."""
     from intentscore.services.schedule import drop as remove
 
     with call.session() as session:
-        call.show(remove(session, call.settings, read(config), apply=yes))
+        call.show(remove(session, call.settings, apply=yes))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from intentscore.errors import ConfigurationError
@@ -112,22 +113,21 @@ def view_features(session: Session, view: RegisteredView) -> tuple[str, ...]:
     return tuple(row["name"] for row in columns if row["name"] not in SESSIONS.key)
 
 
-def training_set(session: Session, settings: Settings) -> DataFrame:
-    """UID, SESSION_DATE, REVENUE, FEATURES_OF and the features (FLOAT) of every session with a known outcome.
+def training_set(session: Session, settings: Settings, until: date | None = None) -> DataFrame:
+    """UID, SESSION_DATE, REVENUE, FEATURES_OF and the features (FLOAT) of sessions with a known outcome, up to a day.
 
     The Feature Store's ASOF join takes the latest features up to SESSION_DATE, that day included; FEATURES_OF is
     their day, null where there are none. It is the session's own day unless the view has not seen the session yet.
     """
-    from snowflake.snowpark.functions import col
+    from snowflake.snowpark.functions import col, lit
 
     view = required_view(session, settings)
     with snowflake_errors("make the training set", wrapped=True):
         store = open_store(session)
-        spine = (
-            session.table(SESSIONS.qualified_name(session, settings))
-            .filter(col("REVENUE").is_not_null())
-            .select("UID", "SESSION_DATE", "REVENUE")
-        )
+        known = session.table(SESSIONS.qualified_name(session, settings)).filter(col("REVENUE").is_not_null())
+        if until is not None:
+            known = known.filter(col("SESSION_DATE") <= lit(until))
+        spine = known.select("UID", "SESSION_DATE", "REVENUE")
         joined = store.generate_training_set(
             spine,
             [_point_in_time(store, view)],

@@ -1,6 +1,7 @@
 """What the tasks of a graph call. Each resolves its day inside the run, so that a retry does the same day.
 
-Settings and limits come as JSON text, and what was done goes back as a VARIANT of texts.
+Settings, limits and the like come as JSON text, and what was done goes back as a VARIANT of texts. What the next
+task has to know is the task's return value.
 """
 
 from __future__ import annotations
@@ -58,3 +59,56 @@ def record_run(session: Session, settings: str) -> Done:
 
     with _settings(settings) as ours:
         return record_current_run(session, ours)
+
+
+def train_challenger(session: Session, settings: str, config: str) -> Done:
+    from intentscore.model.config import TrainConfig
+    from intentscore.services.challenger import train_challenger as train
+    from intentscore.services.logical_day import logical_day, set_return_value
+
+    with _settings(settings) as ours:
+        day = logical_day(session)
+        done = train(session, ours, TrainConfig.model_validate(json.loads(config)), day)
+    set_return_value(session, done.run_id)
+    return {"day": str(day), "run": done.run_id, "rows": str(done.rows)}
+
+
+def register_challenger(session: Session, settings: str) -> Done:
+    from intentscore.services.challenger import register_challenger as register
+    from intentscore.services.logical_day import predecessor_value, set_return_value
+
+    with _settings(settings) as ours:
+        run_id = predecessor_value(session)
+        version = register(session, ours, run_id)
+    set_return_value(session, version)
+    return {"run": run_id, "version": version}
+
+
+def score_challenger(session: Session, settings: str) -> Done:
+    from intentscore.services.challenger import score_challenger as score
+    from intentscore.services.logical_day import logical_day, predecessor_value
+
+    with _settings(settings) as ours:
+        version = predecessor_value(session)
+        done = score(session, ours, version, logical_day(session))
+    return {"version": version, "rows": str(done.rows if done else 0)}
+
+
+def evaluate_challenger(session: Session, settings: str) -> Done:
+    from intentscore.services.challenger import evaluate_challenger as evaluate
+    from intentscore.services.logical_day import logical_day, set_return_value
+
+    with _settings(settings) as ours:
+        day = logical_day(session)
+        verdict = evaluate(session, ours, day)
+    set_return_value(session, verdict)
+    return {"day": str(day), "verdict": verdict}
+
+
+def promote_challenger(session: Session, settings: str) -> Done:
+    from intentscore.services.challenger import promote_challenger as promote
+    from intentscore.services.logical_day import logical_day
+
+    with _settings(settings) as ours:
+        done = promote(session, ours, logical_day(session))
+    return {"champion": done.champion, "formerly": done.formerly}

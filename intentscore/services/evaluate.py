@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from intentscore.errors import DataError, IntentscoreError
 from intentscore.features.definitions import feature_list, feature_names
 from intentscore.features.feature import Feature
+from intentscore.services.kept_runs import run_at_hand
 from intentscore.services.train import training_frame, with_features
 from intentscore.services.versions import CHAMPION, alias_holder, registered_versions
 from intentscore.settings import Settings
@@ -76,12 +77,11 @@ class EvaluateResult:
     page_values: tuple[PageValueMonth, ...]
 
 
-def configuration(settings: Settings, name: str) -> TrainConfig:
+def configuration(session: Session, settings: Settings, name: str) -> TrainConfig:
     """The configuration of a run, by its id, or of a YAML file. UsageError or ConfigurationError without one."""
     from intentscore.model.config import load_train_config
-    from intentscore.model.run import find_run
 
-    return find_run(settings.home / "runs", name).config if RUN.fullmatch(name) else load_train_config(Path(name))
+    return run_at_hand(session, settings, name).config if RUN.fullmatch(name) else load_train_config(Path(name))
 
 
 def evaluate(
@@ -106,8 +106,8 @@ def evaluate(
     outcome, DataError when there are too few buyers or months, or when `order` lacks a session.
     """
     features = feature_list(settings)
-    config = with_features(configuration(settings, model), features)
-    others = {against: with_features(configuration(settings, against), features)} if against else {}
+    config = with_features(configuration(session, settings, model), features)
+    others = {against: with_features(configuration(session, settings, against), features)} if against else {}
     if without:
         others[f"without {without}"] = _without(config, without, features)
     others |= _champion(session, settings, features)
@@ -216,7 +216,7 @@ def _champion(session: Session, settings: Settings, features: Sequence[Feature])
     if champion is None:
         return {}
     try:
-        trained = configuration(settings, str(champion.metrics.get("run_id")))
+        trained = configuration(session, settings, str(champion.metrics.get("run_id")))
         return {f"champion {name}": with_features(trained, features)}
     except IntentscoreError:
         return {}

@@ -24,13 +24,16 @@ FAILED_STATES = ("FAILED", "FAILED_AND_AUTO_SUSPENDED", "CANCELLED")
 
 @dataclass(frozen=True)
 class TaskOutcome:
-    """One task of one graph run; the duration is in seconds, None while it has not ended."""
+    """One task of one graph run; the duration is in seconds, None while it has not ended; `returned` is its return
+    value, for those behind it.
+    """
 
     task: str
     state: str
     scheduled_at: datetime | None
     started_at: datetime | None
     duration_s: float | None
+    returned: str | None
     message: str | None
 
 
@@ -38,10 +41,11 @@ def record_current_run(session: Session, settings: Settings) -> dict[str, str]:
     """Write the RUNS row of the graph run this finalizer ends; raises WarehouseError when a task of it failed."""
     config, day = graph_config(session), logical_day(session)
     root = unqualified(runtime_info(session, "CURRENT_ROOT_TASK_NAME"))
+    root_id = runtime_info(session, "CURRENT_ROOT_TASK_UUID")
     group = runtime_info(session, "CURRENT_TASK_GRAPH_RUN_GROUP_ID")
     arguments = {"graph": root, "date": str(day), "run": group, "backfill": config.get("backfill")}
     with recorded(session, settings, GRAPH, **arguments) as run:
-        outcomes = [o for o in task_outcomes(session, root, group) if o.state != "EXECUTING"]
+        outcomes = [o for o in task_outcomes(session, root_id, group) if o.state != "EXECUTING"]
         failed = [o for o in outcomes if o.state in FAILED_STATES]
         if failed:
             first = failed[0]
@@ -50,15 +54,19 @@ def record_current_run(session: Session, settings: Settings) -> dict[str, str]:
     return {"day": str(day), "tasks": str(len(outcomes))}
 
 
-def task_outcomes(session: Session, root: str, group: str | None = None, limit: int = 200) -> list[TaskOutcome]:
-    """The tasks of a graph's runs (of one run when `group` is given), in the order they came up."""
+def task_outcomes(session: Session, root_id: str, group: str | None = None, limit: int = 200) -> list[TaskOutcome]:
+    """The tasks of a graph's last runs (of one run when `group` is given), in the order they came up.
+
+    `root_id` is the identifier Snowflake gave the root task.
+    """
     history = (
-        "SELECT NAME, STATE, SCHEDULED_TIME, QUERY_START_TIME, COMPLETED_TIME, ERROR_MESSAGE "
-        f"FROM TABLE({information_schema(session)}.TASK_HISTORY(RESULT_LIMIT => {limit})) "
-        f"WHERE SCHEMA_NAME = CURRENT_SCHEMA() AND (NAME = {literal(root)} OR NAME LIKE {literal(root + '$%')})"
+        "SELECT NAME, STATE, SCHEDULED_TIME, QUERY_START_TIME, COMPLETED_TIME, RETURN_VALUE, "
+        "ERROR_MESSAGE "
+        f"FROM TABLE({information_schema(session)}.TASK_HISTORY("
+        f"RESULT_LIMIT => {limit}, ROOT_TASK_ID => {literal(root_id)}))"
     )
     if group is not None:
-        history += f" AND GRAPH_RUN_GROUP_ID = {literal(group)}"
+        history += f" WHERE GRAPH_RUN_GROUP_ID = {literal(group)}"
     rows = session.sql(f"{history} ORDER BY SCHEDULED_TIME, NAME").collect()
     return [
         TaskOutcome(
@@ -67,6 +75,7 @@ def task_outcomes(session: Session, root: str, group: str | None = None, limit: 
             scheduled_at=row["SCHEDULED_TIME"],
             started_at=row["QUERY_START_TIME"],
             duration_s=_seconds(row["QUERY_START_TIME"], row["COMPLETED_TIME"]),
+            returned=row["RETURN_VALUE"],
             message=cause(row["ERROR_MESSAGE"]),
         )
         for row in rows

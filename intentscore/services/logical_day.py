@@ -1,4 +1,4 @@
-"""The day a graph run is about, resolved inside the run from the time it was planned for."""
+"""What a task knows of the graph run it is in: above all its day, resolved from the time the run was planned for."""
 
 from __future__ import annotations
 
@@ -51,3 +51,16 @@ def runtime_info(session: Session, what: str) -> str:
     if found is None:
         raise ConfigurationError(f"{what} is known inside a task only")
     return str(found)
+
+
+def set_return_value(session: Session, value: str) -> None:
+    """What the tasks behind this one, and the task history, get to know of it."""
+    session.sql(f"CALL SYSTEM$SET_RETURN_VALUE({literal(value)})").collect()
+
+
+def predecessor_value(session: Session) -> str:
+    """The return value of the task before this one. Raises ConfigurationError when it gave none."""
+    value = session.sql("SELECT SYSTEM$GET_PREDECESSOR_RETURN_VALUE()").collect()[0][0]
+    if not value:
+        raise ConfigurationError("the task before this one returned nothing; run the whole graph again")
+    return str(value)

@@ -72,10 +72,13 @@ class PromotionResult:
     gates: tuple[Gate, ...]
 
 
-def plan_promotion(session: Session, settings: Settings, version: str | None = None) -> PromotionPlan:
+def plan_promotion(
+    session: Session, settings: Settings, version: str | None = None, until: date | None = None
+) -> PromotionPlan:
     """Compare a version (CHALLENGER for None) with the champion; changes nothing.
 
-    Both score, in the warehouse, all sessions with a known outcome that are later than any they learned from.
+    Both score, in the warehouse, all sessions with a known outcome that are later than any they learned from, and
+    not later than `until`.
 
     Raises ConfigurationError when there is no such version or no champion, GateRefusedError when it is champion
     already, reads a feature view that is gone, or does not say what it learned from.
@@ -85,7 +88,7 @@ def plan_promotion(session: Session, settings: Settings, version: str | None = N
         champion = wanted_version(known, settings, CHAMPION)
         chosen = _candidate(known, settings, champion, version)
         after = max(_learned_until(one) for one in (champion, chosen))
-        judgement = _judgement(session, settings, champion, chosen, after)
+        judgement = _judgement(session, settings, champion, chosen, _days(after, until))
         move = champion_move(session, settings, champion, chosen)
     return PromotionPlan(
         model_name=settings.model_name,
@@ -141,14 +144,19 @@ def _learned_until(version: RegisteredVersion) -> date:
     return version.learned_until
 
 
+def _days(after: date, until: date | None) -> str:
+    later = f"SESSION_DATE > {literal(str(after))}::DATE"
+    return later if until is None else f"{later} AND SESSION_DATE <= {literal(str(until))}::DATE"
+
+
 def _judgement(
-    session: Session, settings: Settings, champion: RegisteredVersion, chosen: RegisteredVersion, after: date
+    session: Session, settings: Settings, champion: RegisteredVersion, chosen: RegisteredVersion, days: str
 ) -> Judgement:
     from intentscore.model.gates import judge
 
-    frame = _outcomes(session, settings, after)
+    frame = _outcomes(session, settings, days)
     for version in (champion, chosen):
-        scores = _scores(session, settings, version, after).rename(columns={PREDICTION: version.name})
+        scores = _scores(session, settings, version, days).rename(columns={PREDICTION: version.name})
         frame = frame.merge(scores, on=KEY, how="inner", validate="one_to_one")
     frame = frame.sort_values(["SESSION_DATE", "UID"], ignore_index=True)
     return judge(
@@ -160,21 +168,21 @@ def _judgement(
     )
 
 
-def _outcomes(session: Session, settings: Settings, after: date) -> pd.DataFrame:
-    """UID, SESSION_DATE, REVENUE and what makes segments, of the sessions after that day with an outcome."""
+def _outcomes(session: Session, settings: Settings, days: str) -> pd.DataFrame:
+    """UID, SESSION_DATE, REVENUE and what makes segments, of the sessions of those days with an outcome."""
     frame: pd.DataFrame = session.sql(
         f"SELECT UID, SESSION_DATE, REVENUE, {VISITOR_CODE} AS VISITOR_CODE, TRAFFIC_TYPE "
         f"FROM {SESSIONS.qualified_name(session, settings)} "
-        f"WHERE REVENUE IS NOT NULL AND SESSION_DATE > {literal(str(after))}::DATE"
+        f"WHERE REVENUE IS NOT NULL AND {days}"
     ).to_pandas()
     return frame
 
 
-def _scores(session: Session, settings: Settings, version: RegisteredVersion, after: date) -> pd.DataFrame:
+def _scores(session: Session, settings: Settings, version: RegisteredVersion, days: str) -> pd.DataFrame:
     from snowflake.snowpark.functions import sql_expr
 
     view = features_of(session, settings, version)
-    rows = session.table(qualified(session, view.full_name)).filter(sql_expr(f"SESSION_DATE > '{after}'::DATE"))
+    rows = session.table(qualified(session, view.full_name)).filter(sql_expr(days))
     with snowflake_errors("score with both versions", wrapped=True):
         model = load_version(session, settings, version.name)
         predicted = model.run(rows, function_name="predict")

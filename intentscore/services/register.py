@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from intentscore.errors import GateRefusedError
 from intentscore.features.store import RegisteredView, registered_views
+from intentscore.services.kept_runs import keep_run, run_at_hand
 from intentscore.services.runs import Run, recorded
 from intentscore.services.versions import (
     CHALLENGER,
@@ -47,7 +48,9 @@ class RegisterResult:
 
 
 def register(session: Session, settings: Settings, run: str | None = None) -> RegisterResult:
-    """Log the model of a run (the latest for None) as version V_YYMMDD_HHMMSS, runnable in the warehouse.
+    """Log the model of a run (the latest here for None) as version V_YYMMDD_HHMMSS, runnable in the warehouse.
+
+    The run is put on its stage as well, so that it is found from elsewhere.
 
     The model's first version becomes CHAMPION and the registry's default, every later one CHALLENGER.
 
@@ -57,9 +60,10 @@ def register(session: Session, settings: Settings, run: str | None = None) -> Re
     from intentscore.model.run import find_run
 
     with recorded(session, settings, "register", run=run) as record:
-        folder = find_run(settings.home / "runs", run)
+        folder = run_at_hand(session, settings, run) if run else find_run(settings.home / "runs")
         record.feature_hash = folder.features["hash"]
         view = _view_of_run(session, settings, folder)
+        keep_run(session, settings, folder.run_id)
         with snowflake_errors("register the model", wrapped=True):
             version, alias = _log_version(session, settings, folder, view, record)
         return RegisterResult(record.run_id, settings.model_name, version, alias, folder.run_id, record.feature_hash)

@@ -1,21 +1,19 @@
-"""Deploy the daily graph, run it now or for past days, and say how it is doing."""
+"""Deploy the task graphs, say how they are doing, suspend, resume and drop them."""
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from intentscore.errors import ConfigurationError, WarehouseError
-from intentscore.services.graph_plan import GraphPlan, SchedulePlan, graph_config
-from intentscore.services.graph_runs import TaskOutcome, cause, days_done, information_schema, task_outcomes
+from intentscore.errors import ConfigurationError
+from intentscore.services.graph_plan import GraphPlan, NextFirings, ProcedurePlan, SchedulePlan
+from intentscore.services.graph_runs import TaskOutcome, task_outcomes
+from intentscore.services.graphs import PREFIX, STAGE
 from intentscore.services.runs import recorded
-from intentscore.services.schedule_config import ScheduleConfig
+from intentscore.services.schedule_config import GraphKind, ScheduleConfig
 from intentscore.settings import Settings
 from intentscore.warehouse.errors import snowflake_errors
 from intentscore.warehouse.identifiers import literal, qualified
@@ -25,8 +23,7 @@ if TYPE_CHECKING:
     from snowflake.core.task.dagv1 import DAG, DAGOperation
     from snowflake.snowpark import Session
 
-POLL_S = 0.5
-RUN_TIMEOUT_S = 3 * 3600.0
+NOT_DEPLOYED = "not deployed"
 
 
 @dataclass(frozen=True)
@@ -34,61 +31,65 @@ class DeployResult:
     """`changes` is a unified diff against what was deployed before; empty when nothing changed."""
 
     run_id: str
-    graph: str
-    state: str
     code: str
     procedures: tuple[str, ...]
+    graphs: tuple[GraphState, ...]
+    next_firings: tuple[NextFirings, ...]
     changes: tuple[str, ...]
-    next_firings: tuple[datetime, ...]
 
 
 @dataclass(frozen=True)
-class RunDay:
-    """`day` is None for the graph's usual day, which the run resolves itself."""
+class GraphState:
+    """`next_run` is None for a graph that is suspended or not deployed."""
 
-    day: date | None
-    state: str
-
-
-@dataclass(frozen=True)
-class RunResult:
     graph: str
-    days: tuple[RunDay, ...]
-    skipped: int
+    state: str
+    cron: str | None
+    next_run: datetime | None
 
 
 @dataclass(frozen=True)
 class ScheduleStatus:
-    graph: str
-    state: str
-    cron: str
-    next_run: datetime | None
+    """`tasks` are those of each graph's last run."""
+
+    graphs: tuple[GraphState, ...]
     tasks: tuple[TaskOutcome, ...]
 
 
-def deploy(session: Session, settings: Settings, plan: SchedulePlan) -> DeployResult:
-    """Make the graph in the account what the plan says, and resume it. Deploying the same again changes nothing.
+def deploy(
+    session: Session, settings: Settings, plan: SchedulePlan, *, say: Callable[[str], None] = lambda _: None
+) -> DeployResult:
+    """Make the graphs in the account what the plan says, and resume those that change.
 
-    The root is suspended while the graph changes. Procedures and code of earlier deployments stay, because a
-    run under way may still use them.
+    Deploying the same again changes nothing; `say` hears the difference before anything is changed. A graph is
+    suspended while it changes, and one that the plan no longer has is dropped. Procedures and code of earlier
+    deployments stay, because a run under way may still use them.
     """
-    with recorded(session, settings, "schedule", graph=plan.graph.name, code=plan.code) as run:
-        with snowflake_errors("deploy the task graph", wrapped=True):
-            changes = plan.difference(deployed_lines(session, plan.graph.name))
+    with recorded(session, settings, "schedule", graphs=[graph.name for graph in plan.graphs], code=plan.code) as run:
+        with snowflake_errors("deploy the task graphs", wrapped=True):
+            changes = plan.differences(deployed_graphs(session))
+            lines = tuple(line for diff in changes.values() for line in diff)
+            for line in lines:
+                say(line)
             if changes:
                 _upload_code(session, plan)
                 for procedure in plan.procedures:
                     _register(session, plan, procedure)
-                _deploy_graph(session, plan.graph)
-            state = _root(session, plan.graph.name).state or "unknown"
+            planned = {graph.name: graph for graph in plan.graphs}
+            for name in changes:
+                if name in planned:
+                    _deploy_graph(session, planned[name])
+                else:
+                    _operation(session).drop(name, drop_finalizer=True)
+            states = tuple(_state(session, graph.name) for graph in plan.graphs)
+        now = datetime.now(UTC)
         return DeployResult(
             run_id=run.run_id,
-            graph=plan.graph.name,
-            state=state,
             code=plan.code,
             procedures=tuple(procedure.name for procedure in plan.procedures),
-            changes=tuple(changes),
-            next_firings=plan.graph.firings(datetime.now(UTC)),
+            graphs=states,
+            next_firings=tuple(NextFirings(graph.name, graph.firings(now)) for graph in plan.graphs),
+            changes=lines,
         )
 
 
@@ -97,7 +98,7 @@ def _upload_code(session: Session, plan: SchedulePlan) -> None:
     session.file.put_stream(io.BytesIO(plan.content), f"@{plan.stage}/{plan.code}", auto_compress=False, overwrite=True)
 
 
-def _register(session: Session, plan: SchedulePlan, procedure: Any) -> None:
+def _register(session: Session, plan: SchedulePlan, procedure: ProcedurePlan) -> None:
     """A procedure of this very code may be there already: then it stays."""
     from snowflake.snowpark.types import StringType, VariantType
 
@@ -119,7 +120,7 @@ def _register(session: Session, plan: SchedulePlan, procedure: Any) -> None:
     )
 
 
-# ---------------------------------------------------------------------------- the graph
+# ---------------------------------------------------------------------------- the graphs
 
 
 def _schema(session: Session) -> Any:
@@ -139,31 +140,56 @@ def _operation(session: Session) -> DAGOperation:
     return DAGOperation(_schema(session))
 
 
-def _root(session: Session, name: str) -> Task:
+def _root(session: Session, name: str) -> Task | None:
     from snowflake.core.exceptions import NotFoundError
 
     try:
         found: Task = _tasks(session)[name].fetch()
     except NotFoundError:
-        raise ConfigurationError(f"there is no task graph {name}; deploy it with `intentscore schedule`") from None
+        return None
     return found
 
 
-def deployed_lines(session: Session, name: str) -> list[str]:
-    """The deployed graph in the words of its plan, which its root's comment keeps; none when there is none."""
-    from snowflake.core.exceptions import NotFoundError
+def require_root(session: Session, name: str) -> Task:
+    """The root task of a deployed graph. Raises ConfigurationError when there is none."""
+    found = _root(session, name)
+    if found is None:
+        raise ConfigurationError(f"there is no task graph {name}; deploy it with `intentscore schedule`")
+    return found
 
-    try:
-        comment = _tasks(session)[name].fetch().comment or ""
-    except NotFoundError:
-        return []
-    return comment.split("\n")
+
+def deployed_graphs(session: Session) -> dict[str, list[str]]:
+    """The deployed graphs in the words of their plans, which their roots' comments keep."""
+    found = {}
+    for task in _tasks(session).iter(root_only=True):
+        lines = (task.comment or "").split("\n")
+        if lines[0] == f"graph {task.name}":
+            found[str(task.name)] = lines
+    return found
 
 
 def _deploy_graph(session: Session, plan: GraphPlan) -> None:
-    operation = _operation(session)
-    operation.drop(plan.name, drop_finalizer=True)
-    operation.deploy(_as_dag(plan))
+    """The root gets its comment last: a graph that was left half changed differs from its plan."""
+    tasks, dag = _tasks(session), _as_dag(plan)
+    root = dag._to_low_level_task()  # the DAG API itself can only drop a graph and create it again
+    children = {task.full_name: task._to_low_level_task() for task in dag.tasks}
+    root.comment, comment = None, root.comment
+    if _root(session, plan.name):
+        tasks[plan.name].suspend()
+        for task in tasks[plan.name].fetch_task_dependents():
+            if task.name not in {plan.name, *children}:
+                tasks[task.name].drop()
+    tasks[plan.name].create_or_alter(root)
+    for task in plan.tasks:
+        full_name = f"{plan.name}${task.name}"
+        tasks[full_name].create_or_alter(children[full_name])
+    root.comment = comment
+    tasks[plan.name].create_or_alter(root)
+    _enable(session, plan.name)
+
+
+def _enable(session: Session, graph: str) -> None:
+    session.sql(f"SELECT SYSTEM$TASK_DEPENDENTS_ENABLE({literal(qualified(session, graph))})").collect()
 
 
 def _as_dag(plan: GraphPlan) -> DAG:
@@ -185,6 +211,7 @@ def _as_dag(plan: GraphPlan) -> DAG:
         task.name: DAGTask(
             task.name,
             task.definition,
+            condition=task.condition,
             is_finalizer=task.finalizer or None,
             is_serverless=plan.warehouse is None,
             dag=dag,
@@ -197,88 +224,34 @@ def _as_dag(plan: GraphPlan) -> DAG:
     return dag
 
 
-# ---------------------------------------------------------------------------- runs
-
-
-def run_days(
-    session: Session,
-    settings: Settings,
-    config: ScheduleConfig,
-    first: date | None,
-    last: date | None,
-    *,
-    say: Callable[[str], None] = lambda _: None,
-) -> RunResult:
-    """Run the deployed graph now: for its usual day when `first` is None, else for each day up to `last`, in order.
-
-    Days that the same back-fill has done already are passed over, so that an interrupted one goes on where it
-    stopped. Raises WarehouseError at the first day that fails.
-    """
-    graph = config.daily.name
-    with snowflake_errors("run the task graph"):
-        _root(session, graph)
-        if first is None:
-            say(f"run: {graph}")
-            return RunResult(graph, (_run_once(session, graph, graph_config(config.daily)),), 0)
-        wanted = [first + timedelta(days=i) for i in range(((last or first) - first).days + 1)]
-        backfill = _backfill_id(session, settings, wanted)
-        done = days_done(session, settings, backfill) if len(wanted) > 1 else set()
-        ran = []
-        for day in (day for day in wanted if day not in done):
-            say(f"run: {graph} for {day}")
-            ran.append(_run_once(session, graph, graph_config(config.daily, date=str(day), backfill=backfill), day))
-        return RunResult(graph, tuple(ran), len(wanted) - len(ran))
-
-
-def _backfill_id(session: Session, settings: Settings, days: list[date]) -> str:
-    """The same for the same days and champion: scoring with another model is another back-fill."""
-    from intentscore.services.versions import CHAMPION, alias_holder, registered_versions
-
-    champion = alias_holder(registered_versions(session, settings), CHAMPION)
-    return hashlib.sha256(f"{days[0]} {days[-1]} {champion}".encode()).hexdigest()[:12]
-
-
-def _run_once(session: Session, graph: str, config: dict[str, Any], day: date | None = None) -> RunDay:
-    before = {row["RUN_ID"] for row in _graphs(session, "COMPLETE_TASK_GRAPHS", graph)}
-    session.sql(f"EXECUTE TASK {qualified(session, graph)} USING CONFIG = {literal(json.dumps(config))}").collect()
-    run = _await_end(session, graph, before)
-    if run["STATE"] != "SUCCEEDED":
-        where = f"task {run['FIRST_ERROR_TASK_NAME']}: {cause(run['FIRST_ERROR_MESSAGE'])}"
-        raise WarehouseError(f"{graph}{f' for {day}' if day else ''} {run['STATE'].lower()}: {where}")
-    return RunDay(day, run["STATE"])
-
-
-def _graphs(session: Session, function: str, graph: str) -> list[Any]:
-    source = f"{information_schema(session)}.{function}(ROOT_TASK_NAME => {literal(graph)})"
-    return session.sql(f"SELECT * FROM TABLE({source})").collect()
-
-
-def _await_end(session: Session, graph: str, before: set[Any]) -> Any:
-    """The last attempt of the run that has just been started, once no attempt is under way any more."""
-    deadline = time.monotonic() + RUN_TIMEOUT_S
-    while time.monotonic() < deadline:
-        running = [r for r in _graphs(session, "CURRENT_TASK_GRAPHS", graph) if r["STATE"] == "EXECUTING"]
-        ended = [r for r in _graphs(session, "COMPLETE_TASK_GRAPHS", graph) if r["RUN_ID"] not in before]
-        if ended and not running:
-            return max(ended, key=lambda row: (row["COMPLETED_TIME"], row["ATTEMPT_NUMBER"]))
-        time.sleep(POLL_S)
-    raise WarehouseError(f"{graph} has not ended after {RUN_TIMEOUT_S:g} s; see `intentscore schedule history`")
-
-
 # ---------------------------------------------------------------------------- status
 
 
 def schedule_status(session: Session, config: ScheduleConfig) -> ScheduleStatus:
-    """State of the deployed graph, its next run, and the tasks of its last one."""
-    with snowflake_errors("look up the task graph"):
-        root = _root(session, config.daily.name)
-        outcomes = [o for o in task_outcomes(session, config.daily.name) if o.state != "SCHEDULED"]
-        roots = [o.scheduled_at for o in outcomes if o.task == config.daily.name and o.scheduled_at]
-        last = max(roots, default=None)
-        state = root.state or "unknown"
-        upcoming = _next_firing(root) if state == "started" else None
-        tasks = tuple(o for o in outcomes if last and o.scheduled_at and o.scheduled_at >= last)
-        return ScheduleStatus(config.daily.name, state, _cron_text(root), upcoming, tasks)
+    """State of each graph, its next run, and the tasks of its last one. ConfigurationError when none is deployed."""
+    with snowflake_errors("look up the task graphs"):
+        names = [times.name for times in config.graphs.values()]
+        states = tuple(_state(session, name) for name in names)
+        if all(found.state == NOT_DEPLOYED for found in states):
+            require_root(session, names[0])
+        return ScheduleStatus(states, tuple(task for name in names for task in _last_run(session, name)))
+
+
+def _state(session: Session, graph: str) -> GraphState:
+    root = _root(session, graph)
+    if root is None:
+        return GraphState(graph, NOT_DEPLOYED, None, None)
+    state = root.state or "unknown"
+    return GraphState(graph, state, _cron_text(root), _next_firing(root) if state == "started" else None)
+
+
+def _last_run(session: Session, graph: str) -> list[TaskOutcome]:
+    root = _root(session, graph)
+    outcomes = task_outcomes(session, str(root.id)) if root else []
+    begun = [outcome for outcome in outcomes if outcome.state != "SCHEDULED"]
+    times = [outcome.scheduled_at for outcome in begun if outcome.task == graph and outcome.scheduled_at]
+    last = max(times, default=None)
+    return [outcome for outcome in begun if last and outcome.scheduled_at and outcome.scheduled_at >= last]
 
 
 def _cron_text(root: Task) -> str:
@@ -302,22 +275,34 @@ def _next_firing(root: Task) -> datetime | None:
 
 
 def schedule_history(session: Session, config: ScheduleConfig, limit: int) -> tuple[TaskOutcome, ...]:
+    """The last task runs of all graphs, oldest first."""
     with snowflake_errors("read the task history"):
-        return tuple(task_outcomes(session, config.daily.name, limit=limit))
+        roots = [_root(session, times.name) for times in config.graphs.values()]
+        found = [task for root in roots if root for task in task_outcomes(session, str(root.id), limit=limit)]
+    found.sort(key=lambda task: (task.scheduled_at is not None, task.scheduled_at, task.task))
+    return tuple(found[-limit:])
 
 
-def suspend(session: Session, config: ScheduleConfig) -> ScheduleStatus:
+def suspend(session: Session, config: ScheduleConfig, only: GraphKind | None = None) -> ScheduleStatus:
+    """Stop the schedule of all graphs, or of one."""
     with snowflake_errors("suspend the task graph"):
-        _root(session, config.daily.name)
-        _tasks(session)[config.daily.name].suspend()
+        for graph in _named(config, only):
+            require_root(session, graph)
+            _tasks(session)[graph].suspend()
     return schedule_status(session, config)
 
 
-def resume(session: Session, config: ScheduleConfig) -> ScheduleStatus:
+def resume(session: Session, config: ScheduleConfig, only: GraphKind | None = None) -> ScheduleStatus:
+    """Let all graphs run again, or one."""
     with snowflake_errors("resume the task graph"):
-        _root(session, config.daily.name)
-        session.sql(f"SELECT SYSTEM$TASK_DEPENDENTS_ENABLE({literal(qualified(session, config.daily.name))})").collect()
+        for graph in _named(config, only):
+            require_root(session, graph)
+            _enable(session, graph)
     return schedule_status(session, config)
+
+
+def _named(config: ScheduleConfig, only: GraphKind | None) -> list[str]:
+    return [config.graph(only).name] if only else [times.name for times in config.graphs.values()]
 
 
 @dataclass(frozen=True)
@@ -325,24 +310,24 @@ class DropResult:
     """What is dropped, or would be."""
 
     dropped: bool
-    graph: str
+    graphs: tuple[str, ...]
     procedures: tuple[str, ...]
     stage: str
 
 
-def drop(session: Session, settings: Settings, config: ScheduleConfig, *, apply: bool) -> DropResult:
-    """Remove the graph, the procedures of every deployment, and their code; tables and models stay."""
-    from intentscore.services.graph_plan import STAGE
-
-    graph = config.daily.name
-    with snowflake_errors("drop the task graph", wrapped=True):
-        _root(session, graph)
-        found = session.sql(f"SHOW PROCEDURES LIKE {literal('INTENTSCORE%')}").collect()
+def drop(session: Session, settings: Settings, *, apply: bool) -> DropResult:
+    """Remove the graphs, the procedures of every deployment, and their code; tables, runs and models stay."""
+    with snowflake_errors("drop the task graphs", wrapped=True):
+        graphs = tuple(deployed_graphs(session))
+        if not graphs:
+            raise ConfigurationError("there is no task graph to drop; `intentscore schedule` deploys them")
+        found = session.sql(f"SHOW PROCEDURES LIKE {literal(PREFIX + '%')}").collect()
         signatures = {row["name"]: str(row["arguments"]).split(" RETURN", 1)[0] for row in found}
         if apply:
-            with recorded(session, settings, "schedule drop", graph=graph):
-                _operation(session).drop(graph, drop_finalizer=True)
+            with recorded(session, settings, "schedule drop", graphs=graphs):
+                for graph in graphs:
+                    _operation(session).drop(graph, drop_finalizer=True)
                 for signature in signatures.values():
                     session.sql(f"DROP PROCEDURE IF EXISTS {signature}").collect()
                 session.sql(f"DROP STAGE IF EXISTS {qualified(session, STAGE)}").collect()
-        return DropResult(apply, graph, tuple(sorted(signatures)), qualified(session, STAGE))
+        return DropResult(apply, graphs, tuple(sorted(signatures)), qualified(session, STAGE))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
 from typing import TYPE_CHECKING
 
 from intentscore.errors import ConfigurationError, DataError, IntentscoreError, NothingToDoError
@@ -16,6 +17,7 @@ from intentscore.features.store import (
     required_view,
     training_set,
 )
+from intentscore.services.kept_runs import run_at_hand
 from intentscore.services.runs import recorded
 from intentscore.services.versions import CHAMPION, registered_versions
 from intentscore.settings import Settings
@@ -69,12 +71,13 @@ def train(
     config: TrainConfig,
     *,
     tune: int | None = None,
+    until: date | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> TrainResult:
     """Fit a model on all but the last months and measure it on those; writes a run folder and a RUNS row.
 
-    `tune` is the number of trials of a search for better parameters, among the training months alone; it is kept
-    in the home folder and taken up where it was left. `say` hears of each trial.
+    Sessions after `until` are left out. `tune` is the number of trials of a search for better parameters, among the
+    training months alone; it is kept in the home folder and taken up where it was left. `say` hears of each trial.
 
     The feature view is refreshed first, so the training set holds every session there is. Same sessions, same
     configuration: the same model, byte for byte.
@@ -87,11 +90,11 @@ def train(
 
     if config.label != "REVENUE":
         raise ConfigurationError(f"label: {config.label} is not an outcome of a session; allowed: REVENUE")
-    with recorded(session, settings, "train", config=config.model_dump(mode="json"), tune=tune) as run:
+    with recorded(session, settings, "train", config=config.model_dump(mode="json"), tune=tune, until=until) as run:
         view, features = required_view(session, settings), feature_list(settings)
         run.feature_hash = view.hash
         session.sql(refresh_statement(session, view)).collect()
-        frame = training_frame(session, settings)
+        frame = training_frame(session, settings, until)
         run.row_count = len(frame)
         resolved = with_features(config, features)
         if tune:
@@ -107,15 +110,18 @@ def train(
         return _result(run.run_id, str(folder.path), view, trained)
 
 
-def training_frame(session: Session, settings: Settings) -> pd.DataFrame:
+def training_frame(session: Session, settings: Settings, until: date | None = None) -> pd.DataFrame:
     """UID, SESSION_DATE, REVENUE and the features (float64) of sessions with an outcome, by date and UID.
 
     The shopper's history is NaN where there is none. Raises NothingToDoError without a known outcome, DataError when
     the feature view lacks a session, for which the Feature Store would put an earlier session's features.
     """
-    frame: pd.DataFrame = training_set(session, settings).to_pandas()
+    frame: pd.DataFrame = training_set(session, settings, until).to_pandas()
     if frame.empty:
-        raise NothingToDoError("no session has a known outcome; load some with REVENUE using `intentscore upload`")
+        when = f" up to {until}" if until else ""
+        raise NothingToDoError(
+            f"no session{when} has a known outcome; load some with REVENUE using `intentscore upload`"
+        )
     always = [feature.name for feature in feature_list(settings) if not feature.nullable]
     complete = (frame[FEATURES_OF] == frame["SESSION_DATE"]) & frame[always].notna().all(axis=1)
     if not complete.all():
@@ -201,7 +207,6 @@ def _champion(
     session: Session, settings: Settings, view: RegisteredView, frame: pd.DataFrame, config: TrainConfig
 ) -> lgb.Booster | None:
     """The champion's booster, if its run is at hand, of the same features, and older than the held-out months."""
-    from intentscore.model.run import find_run
     from intentscore.model.split import split_by_time
 
     known = registered_versions(session, settings)
@@ -211,6 +216,6 @@ def _champion(
     if champion.learned_until >= split_by_time(frame["SESSION_DATE"], config.holdout_months).holdout_period.first:
         return None
     try:
-        return find_run(settings.home / "runs", str(champion.metrics.get("run_id"))).booster()
+        return run_at_hand(session, settings, str(champion.metrics.get("run_id"))).booster()
     except IntentscoreError:
         return None

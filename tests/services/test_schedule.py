@@ -7,20 +7,39 @@ from typing import Any
 import pytest
 
 from intentscore.errors import ConfigurationError, WarehouseError
-from intentscore.services.graph_plan import plan_schedule, shown
+from intentscore.services.graph_execution import run_days
+from intentscore.services.graph_plan import shown
+from intentscore.services.graphs import plan_schedule
 from intentscore.services.packaging import package_zip
-from intentscore.services.schedule import deploy, drop, resume, run_days, schedule_history, schedule_status, suspend
+from intentscore.services.schedule import (
+    ScheduleStatus,
+    deploy,
+    deployed_graphs,
+    drop,
+    resume,
+    schedule_history,
+    schedule_status,
+    suspend,
+)
 from intentscore.services.schedule_config import DailyGraph, ScheduleConfig
 from intentscore.services.score import plan_score, score
 
 from .conftest import Trained, Workspace
 
+STEPS = (
+    *("REFRESH_FEATURES", "SCORE_DAY", "CHECK_SCORES", "RECORD_RUN", "TRAIN_CHALLENGER", "REGISTER_CHALLENGER"),
+    *("SCORE_CHALLENGER", "EVALUATE_CHALLENGER", "PROMOTE_CHALLENGER"),
+)
 CONFIG = ScheduleConfig(daily=DailyGraph(name="DAILY_TEST"), retries=0)
 
 
 def scores(work: Workspace, day: date) -> list[tuple[Any, ...]]:
     found = work.rows(f"SELECT UID, SCORE, MODEL_VERSION FROM SCORES WHERE SESSION_DATE = '{day}'::DATE ORDER BY UID")
     return [tuple(row) for row in found]
+
+
+def states(status: ScheduleStatus) -> list[str]:
+    return [graph.state for graph in status.graphs]
 
 
 def outcomes(work: Workspace) -> dict[str, str]:
@@ -43,13 +62,26 @@ def test_the_packaged_code_is_reproducible() -> None:
 
 def test_a_dry_run_draws_the_graph_and_changes_nothing(trained: Trained) -> None:
     work = trained.workspace
-    plan = shown(plan_schedule(work.session, work.settings, ScheduleConfig(daily=DailyGraph(name="NOT_THERE"))))
-    assert [line.strip(" └▶■") for line in plan.picture[1:]] == [
+    planned = plan_schedule(work.session, work.settings, ScheduleConfig())
+    plan = shown(planned, deployed_graphs(work.session))
+    assert [line.strip(" └▶■") for line in plan.pictures if line] == [
+        "INTENTSCORE_DAILY  (0 6 * * * UTC)",
         "REFRESH_FEATURES", "SCORE_DAY", "CHECK_SCORES", "RECORD_RUN (finalizer)",
+        "INTENTSCORE_MONTHLY  (0 7 1 * * UTC)",
+        "TRAIN_CHALLENGER", "REGISTER_CHALLENGER", "SCORE_CHALLENGER", "RECORD_RUN (finalizer)",
+        "INTENTSCORE_MID_MONTH  (0 7 15 * * UTC)",
+        "EVALUATE_CHALLENGER", "PROMOTE_CHALLENGER  (when SYSTEM$GET_PREDECESSOR_RETURN_VALUE() = 'accepted')",
+        "RECORD_RUN (finalizer)",
     ]  # fmt: skip
-    assert len(plan.next_firings) == 5
-    with pytest.raises(ConfigurationError, match="there is no task graph NOT_THERE"):
-        schedule_status(work.session, ScheduleConfig(daily=DailyGraph(name="NOT_THERE")))
+    assert [len(graph.firings) for graph in plan.next_firings] == [5, 5, 5]
+    assert len(plan.procedures) == len(STEPS)
+    called = {task.task.split("$")[1]: task.sql for task in plan.tasks}
+    for step, procedure in zip(STEPS, plan.procedures, strict=True):
+        assert called[step].startswith(f"CALL {plan.stage.rsplit('.', 1)[0]}.{procedure}(")
+    assert "+graph INTENTSCORE_DAILY" in plan.changes
+    assert deployed_graphs(work.session) == {}
+    with pytest.raises(ConfigurationError, match="there is no task graph INTENTSCORE_DAILY"):
+        schedule_status(work.session, ScheduleConfig())
 
 
 def test_deploying_twice_changes_nothing_and_a_changed_config_shows_a_diff(deployed: Trained) -> None:
@@ -57,9 +89,12 @@ def test_deploying_twice_changes_nothing_and_a_changed_config_shows_a_diff(deplo
     again = deploy(work.session, work.settings, plan_schedule(work.session, work.settings, CONFIG))
     assert again.changes == ()
     other = CONFIG.model_copy(update={"timeout_minutes": 30})
-    changed = deploy(work.session, work.settings, plan_schedule(work.session, work.settings, other))
-    assert "+  timeout_minutes: 30" in changed.changes
-    assert changed.state == "started"
+    heard: list[str] = []
+    plan = plan_schedule(work.session, work.settings, other)
+    changed = deploy(work.session, work.settings, plan, say=heard.append)
+    assert heard == list(changed.changes)
+    assert heard.count("+  timeout_minutes: 30") == 3
+    assert [graph.state for graph in changed.graphs] == ["started"] * 3
 
 
 def test_the_graph_scores_what_the_command_scores_bit_for_bit(deployed: Trained) -> None:
@@ -123,11 +158,13 @@ def test_an_interrupted_back_fill_goes_on_where_it_stopped(deployed: Trained) ->
 
 def test_the_schedule_is_suspended_resumed_and_dropped(deployed: Trained) -> None:
     work = deployed.workspace
-    assert suspend(work.session, CONFIG).state == "suspended"
-    assert resume(work.session, CONFIG).state == "started"
-    planned = drop(work.session, work.settings, CONFIG, apply=False)
+    assert states(suspend(work.session, CONFIG)) == ["suspended"] * 3
+    assert states(resume(work.session, CONFIG, "daily")) == ["started", "suspended", "suspended"]
+    assert states(resume(work.session, CONFIG)) == ["started"] * 3
+    planned = drop(work.session, work.settings, apply=False)
     assert not planned.dropped
-    assert len(planned.procedures) == 4
-    assert drop(work.session, work.settings, CONFIG, apply=True).dropped
+    assert planned.graphs == ("DAILY_TEST", "INTENTSCORE_MID_MONTH", "INTENTSCORE_MONTHLY")
+    assert len(planned.procedures) == len(STEPS)
+    assert drop(work.session, work.settings, apply=True).dropped
     with pytest.raises(ConfigurationError, match="there is no task graph"):
         schedule_status(work.session, CONFIG)
