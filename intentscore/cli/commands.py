@@ -13,7 +13,15 @@ from intentscore.cli import local, monitor, schedule
 from intentscore.cli.declare import command_of, listed, new_group
 from intentscore.cli.exits import EXIT_CODES
 from intentscore.cli.invocation import Invocation, with_shared_options
-from intentscore.cli.values import day, last_day, row_order, session_source
+from intentscore.cli.values import (
+    day,
+    explained_days,
+    last_day,
+    reasons_of_each,
+    row_order,
+    sampled_days,
+    session_source,
+)
 
 app = new_group()
 command = command_of(app)
@@ -267,6 +275,8 @@ def rollback(
     "intentscore score --date 2024-11-01",
     "intentscore score --date yesterday --env prod",
     "intentscore score --date 2024-11-01 --to 2024-11-30 --dry-run",
+    "intentscore score --date yesterday --explain --top 5",
+    implied={"--explain": "top"},
 )
 def score(
     call: Invocation,
@@ -281,20 +291,99 @@ def score(
     model_version: Annotated[
         str | None, typer.Option(metavar="V", help="A model version; the CHAMPION when not given.")
     ] = None,
+    explain: Annotated[
+        Literal["top", "all"] | None,
+        typer.Option(
+            metavar="[top|all]", help="Explain the scores, too: each day's highest tenth, or all after saying the cost."
+        ),
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Reasons of each score; 3 when not given.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and its SQL, and change nothing.")] = False,
 ) -> None:
     """Score the sessions of a day, or of several.
 
     The model runs in the warehouse. The day's rows in SCORES are replaced as a whole, one per session;
-    other days stay as they are.
+    other days stay as they are. What --explain adds is written after the scores, as by `intentscore explain`.
     """
-    last = last_day(first, to)
+    last, reasons = last_day(first, to), reasons_of_each(top, explained=explain is not None)
+    from intentscore.services.explain import explain_scores
     from intentscore.services.score import plan_score
     from intentscore.services.score import score as apply
 
     with call.session() as session:
         plan = plan_score(session, call.settings, first, last, model_version)
+        if dry_run or explain is None:
+            call.show(plan if dry_run else apply(session, call.settings, plan))
+            return
+        done = explain_scores(session, call.settings, apply(session, call.settings, plan), explain, reasons, call.note)
+        call.show(done)
+        done.require_explained()
+
+
+@command(
+    "intentscore explain --date 2024-11-01",
+    "intentscore explain --date 2024-11-01 --uid 3bc7493d-54cf-5ad9-80ae-9229fa3df74e --top 10",
+    "intentscore explain --date 2024-11-01 --all",
+    "intentscore explain --global --format json",
+)
+def explain(
+    call: Invocation,
+    first: Annotated[
+        date | None,
+        typer.Option("--date", parser=day, metavar="DAY", help="YYYY-MM-DD, today or yesterday."),
+    ] = None,
+    to: Annotated[
+        date | None,
+        typer.Option("--to", parser=day, metavar="DAY", help="Last day of a range that starts at --date."),
+    ] = None,
+    uid: Annotated[str | None, typer.Option(metavar="UID", help="Only this session, whatever its score is.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every score, not each day's highest tenth; says first what that costs.")
+    ] = False,
+    top: Annotated[int, typer.Option(min=1, metavar="N", show_default=True, help="Reasons of each score.")] = 3,
+    model_version: Annotated[
+        str | None, typer.Option(metavar="V", help="A model version; the one that gave the scores when not given.")
+    ] = None,
+    globally: Annotated[
+        bool, typer.Option("--global", help="Which features matter, over a sample of sessions; writes nothing.")
+    ] = False,
+    sample: Annotated[
+        int, typer.Option(min=1, metavar="N", show_default=True, help="Sessions that --global looks at.")
+    ] = 1000,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and its SQL, and change nothing.")] = False,
+) -> None:
+    """Say why sessions got their scores.
+
+    The model explains itself in the warehouse: what each feature adds to the log-odds (TreeSHAP). The strongest
+    reasons go to EXPLANATIONS, in words as well, and replace what the same version said of these days before.
+    One explanation costs about 140 scores.
+    """
+    if globally:
+        refused = {"--uid": uid is not None, "--all": everything, "--dry-run": dry_run}
+        show_importance(call, *sampled_days(first, to, refused=refused), model_version, sample)
+        return
+    days = explained_days(first, to)
+    from intentscore.services.explain import explain as apply
+    from intentscore.services.explain import plan_explanation
+
+    selection: Literal["top", "all"] = "all" if everything else "top"
+    with call.session() as session:
+        plan = plan_explanation(
+            session, call.settings, *days, uid=uid, selection=selection, top=top, model_version=model_version
+        )
+        call.note(plan.announcement)
         call.show(plan if dry_run else apply(session, call.settings, plan))
+
+
+def show_importance(
+    call: Invocation, first: date | None, last: date | None, model_version: str | None, sample: int
+) -> None:
+    from intentscore.services.importance import explained_sample, global_explanation
+
+    with call.session() as session:
+        call.show(global_explanation(explained_sample(session, call.settings, first, last, model_version, sample)))
 
 
 @command(

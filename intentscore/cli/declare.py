@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import typer
+from typer.core import TyperCommand
 
 from intentscore.cli.group import OneLineErrors
 from intentscore.cli.invocation import with_shared_options
@@ -27,16 +29,37 @@ def listed(title: str, lines: Iterable[str]) -> str:
 
 
 def command_of(group: typer.Typer) -> Callable[..., Callable[[Body], Body]]:
-    """A decorator that registers a command of the group; its examples end the help text."""
+    """A decorator that registers a command of the group; its examples end the help text.
 
-    def command(*examples: str, name: str | None = None) -> Callable[[Body], Body]:
+    `implied` holds what an option means that is given without a value.
+    """
+
+    def command(
+        *examples: str, name: str | None = None, implied: Mapping[str, str] | None = None
+    ) -> Callable[[Body], Body]:
         def register(body: Body) -> Body:
-            group.command(name, epilog=listed("Examples", examples))(with_shared_options(body))
+            kind = _implying(implied) if implied else TyperCommand
+            group.command(name, cls=kind, epilog=listed("Examples", examples))(with_shared_options(body))
             return body
 
         return register
 
     return command
+
+
+def _implying(implied: Mapping[str, str]) -> type[TyperCommand]:
+    class Implying(TyperCommand):
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+            return super().parse_args(ctx, list(_with_values(args, implied)))
+
+    return Implying
+
+
+def _with_values(args: list[str], implied: Mapping[str, str]) -> Iterator[str]:
+    for given, following in zip(args, [*args[1:], "-"], strict=True):
+        yield given
+        if given in implied and following.startswith("-"):
+            yield implied[given]
 
 
 def own_command(group: typer.Typer, *examples: str) -> Callable[[Body], Body]:

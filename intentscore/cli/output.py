@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Any, TextIO
 
 from rich import box
+from rich.bar import Bar
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -22,6 +23,7 @@ from rich.text import Text
 
 PIPE_WIDTH = 160
 SHORT_LIST = 72
+BAR_WIDTH = 24
 NOTHING = "-"
 
 
@@ -139,14 +141,32 @@ def _pairs(items: list[tuple[str, Any]]) -> Table:
 
 
 def _records(records: Sequence[Any]) -> Table:
+    """One row each. A column whose dataclass field says {"bar": True} is drawn beside its numbers as well."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    rows = [dict(_plain_items(record)) for record in records]
+    rows, bars = [dict(_plain_items(record)) for record in records], _bars(records)
     for name in rows[0]:
         numeric = all(_is_number(row.get(name)) for row in rows)
         table.add_column(_label(name), justify="right" if numeric else "left", overflow="fold")
+        if name in bars:
+            table.add_column(width=BAR_WIDTH)
     for row in rows:
-        table.add_row(*(Text(_text(row.get(name))) for name in rows[0]))
+        cells = [(Text(_text(row.get(name))), *_bar(row[name], bars.get(name))) for name in rows[0]]
+        table.add_row(*(cell for both in cells for cell in both))
     return table
+
+
+def _bars(records: Sequence[Any]) -> dict[str, float]:
+    """The largest value of every column that is drawn."""
+    drawn = (
+        [f.name for f in dataclasses.fields(records[0]) if f.metadata.get("bar")]
+        if dataclasses.is_dataclass(records[0])
+        else []
+    )
+    return {name: max(getattr(record, name) for record in records) for name in drawn}
+
+
+def _bar(value: Any, largest: float | None) -> list[RenderableType]:
+    return [] if largest is None else [Bar(largest or 1.0, 0, value, width=BAR_WIDTH, color="cyan")]
 
 
 def _is_number(value: Any) -> bool:

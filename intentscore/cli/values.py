@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from intentscore.data.source import SessionSource
 
 DEFAULT_SEED = 0
+DEFAULT_REASONS = 3
 
 
 def day(text: str) -> date:
@@ -33,6 +34,28 @@ def last_day(first: date, last: date | None) -> date:
     if last is not None and last < first:
         raise UsageError(f"--to {last} is before --date {first}")
     return last or first
+
+
+def sampled_days(first: date | None, last: date | None, *, refused: dict[str, bool]) -> tuple[date | None, date | None]:
+    """The days `--global` looks at, all without --date; `refused` says which options were given that mean others."""
+    given = ", ".join(option for option, present in refused.items() if present)
+    if given:
+        raise UsageError(f"{given} cannot go with --global, which looks at a sample and writes nothing")
+    if first is None and last is not None:
+        raise UsageError("--to goes with --date only")
+    return (None, None) if first is None else (first, last_day(first, last))
+
+
+def explained_days(first: date | None, last: date | None) -> tuple[date, date]:
+    if first is None:
+        raise UsageError("say which scores with --date DAY, or ask with --global what matters to the model")
+    return first, last_day(first, last)
+
+
+def reasons_of_each(given: int | None, *, explained: bool) -> int:
+    if given is not None and not explained:
+        raise UsageError("--top goes with --explain only")
+    return given or DEFAULT_REASONS
 
 
 def session_source(

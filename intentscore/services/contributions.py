@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from intentscore.services.versions import RegisteredVersion, load_version
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from snowflake.snowpark import DataFrame, Session
 
 SUFFIX = "_explanation"
+SMALL_PROBE, LARGE_PROBE = 10, 210
 
 
 def contributions(session: Session, settings: Settings, version: RegisteredVersion, rows: DataFrame) -> DataFrame:
@@ -26,3 +28,7 @@ def explained_features(explained: DataFrame) -> tuple[str, ...]:
     """The features that have a contribution, in the order of the model: without those left out in training."""
     columns = [resolved(name) for name in explained.columns]
     return tuple(name.removesuffix(SUFFIX) for name in columns if name.endswith(SUFFIX))
+
+
+def seconds_per_score(session: Session, settings: Settings, version: RegisteredVersion) -> float:
+    raise NotImplementedError

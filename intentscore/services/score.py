@@ -21,7 +21,15 @@ from intentscore.services.versions import (
 from intentscore.settings import Settings
 from intentscore.warehouse.errors import snowflake_errors
 from intentscore.warehouse.identifiers import literal, qualified, timestamp_literal
-from intentscore.warehouse.tables import CHALLENGER_SCORES, SCORES, SESSIONS, Table, create_tables, exists
+from intentscore.warehouse.tables import (
+    CHALLENGER_SCORES,
+    EXPLANATIONS,
+    SCORES,
+    SESSIONS,
+    Table,
+    create_tables,
+    exists,
+)
 from intentscore.warehouse.transaction import transaction
 
 if TYPE_CHECKING:
@@ -114,6 +122,7 @@ def plan_score(
                 _stage_statement(session, settings, chosen, view, first, last, scored_at),
             ),
             transaction=(
+                *_delete_explanations(session, settings, staged, first, last, chosen.name),
                 _delete_statement(table, target, staged, first, last, chosen.name),
                 _merge_statement(table, target, staged),
             ),
@@ -123,9 +132,10 @@ def plan_score(
 def score(session: Session, settings: Settings, plan: ScorePlan) -> ScoreResult:
     """Apply a plan: afterwards its days have exactly one row per session, whatever was there before.
 
-    All rows of a run have one SCORED_AT (UTC). Other days, and other versions' rows in CHALLENGER_SCORES,
-    stay as they are. Raises WarehouseError, with nothing written, when a session got no usable score or
-    sessions arrived meanwhile.
+    All rows of a run have one SCORED_AT (UTC). Explanations of scores that this version gave before and gives no
+    more go with them. Other days, and other versions' rows in CHALLENGER_SCORES, stay as they are.
+
+    Raises WarehouseError, with nothing written, when a session got no usable score or sessions arrived meanwhile.
     """
     arguments = {"first": plan.first, "last": plan.last, "version": plan.version}
     with recorded(session, settings, "score", **arguments) as run:
@@ -134,8 +144,10 @@ def score(session: Session, settings: Settings, plan: ScorePlan) -> ScoreResult:
         for statement in plan.preparation:
             session.sql(statement).collect()
         run.row_count = rows = _staged_rows(session, settings, plan)
-        delete, merge = plan.transaction
+        *before, delete, merge = plan.transaction
         with transaction(session):
+            for statement in before:
+                session.sql(statement).collect()
             removed = session.sql(delete).collect()[0]["number of rows deleted"]
             merged = session.sql(merge).collect()[0]
         session.sql(f"DROP TABLE IF EXISTS {qualified(session, STAGED)}").collect()
@@ -206,6 +218,19 @@ def _stage_statement(
         f'SELECT UID, SESSION_DATE, "{PREDICTION}" AS SCORE, {literal(settings.model_name)} AS MODEL_NAME, '
         f"{literal(version.name)} AS MODEL_VERSION, {timestamp_literal(scored_at)} AS SCORED_AT\n"
         f"FROM (\n{queries['queries'][0].strip()}\n)"
+    )
+
+
+def _delete_explanations(
+    session: Session, settings: Settings, staged: str, first: date, last: date, version: str
+) -> tuple[str, ...]:
+    """What takes away the explanations of scores that are no more, where there may be any."""
+    if not exists(session, settings, EXPLANATIONS):
+        return ()
+    return (
+        f"DELETE FROM {EXPLANATIONS.qualified_name(session, settings)} WHERE {_between(first, last)} "
+        f"AND MODEL_NAME = {literal(settings.model_name)} AND MODEL_VERSION = {literal(version)}\n"
+        f"AND (UID, SESSION_DATE, SCORE) NOT IN (SELECT UID, SESSION_DATE, SCORE FROM {staged})",
     )
 
 
