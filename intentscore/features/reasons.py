@@ -7,9 +7,10 @@ own is told by its meaning.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 
-from intentscore.features.definitions import FEATURES, Feature
+from intentscore.features.feature import Feature
 from intentscore.warehouse.identifiers import literal
 
 Wording = Callable[[str], str]
@@ -144,10 +145,27 @@ WORDINGS: dict[str, Wording] = {
         ("{v} = 2", "The shopper is a new visitor"),
         otherwise="The shopper is neither a new nor a returning visitor",
     ),
+    "PAST_SESSIONS": _says("The shopper has {value}", _count("earlier session")),
+    "DAYS_SINCE_SESSION": _says("The shopper's last session was {value} ago", _count("day")),
+    "DAYS_SINCE_FIRST_SESSION": _says("The shopper's first session was {value} ago", _count("day")),
+    "PAST_PURCHASES": _says("The shopper made {value}", _count("earlier purchase")),
+    "PAST_PURCHASE_RATE": _says("Of the shopper's earlier sessions, {value} ended in a purchase", _percent),
+    "DAYS_SINCE_PURCHASE": _says("The shopper's last purchase was {value} ago", _count("day")),
+}
+WITHIN_DAYS = re.compile(r"(PAST_\w+)_(\d+)D")
+WORDINGS_WITHIN_DAYS: dict[str, tuple[str, Wording]] = {
+    "PAST_SESSIONS": ("In the {days} days before, the shopper had {value}", _count("session")),
+    "PAST_PAGES": ("In the {days} days before, the shopper saw {value} pages a session", _number(1)),
+    "PAST_DURATION": ("In the {days} days before, the shopper spent {value} a session", _time),
+    "PAST_EXIT_RATES": ("In the {days} days before, pages the shopper saw had a mean exit rate of {value}", _percent),
+    "PAST_PAGE_VALUES": (
+        "In the {days} days before, pages the shopper saw had a mean page value of {value}",
+        _number(2),
+    ),
 }
 
 
-def reason_sql(feature: str, value: str, log_odds: str, features: Iterable[Feature] = FEATURES) -> str:
+def reason_sql(feature: str, value: str, log_odds: str, features: Iterable[Feature]) -> str:
     """The sentence, as SQL; `feature`, `value` and `log_odds` are the SQL of what it is about."""
     listed = tuple(features)
     told = "\n".join(f"WHEN {literal(one.name)} THEN {_wording(one)(value)}" for one in listed)
@@ -156,7 +174,11 @@ def reason_sql(feature: str, value: str, log_odds: str, features: Iterable[Featu
 
 
 def _wording(feature: Feature) -> Wording:
-    return WORDINGS.get(feature.name) or _says(f"{_capital(feature)}: {{value}}", _number(2))
+    own, within = WORDINGS.get(feature.name), WITHIN_DAYS.fullmatch(feature.name)
+    if own is None and within and within[1] in WORDINGS_WITHIN_DAYS:
+        sentence, unit = WORDINGS_WITHIN_DAYS[within[1]]
+        return _says(sentence.replace("{days}", within[2]), unit)
+    return own or _says(f"{_capital(feature)}: {{value}}", _number(2))
 
 
 def _capital(feature: Feature) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from intentscore.features.store import RegisteredView
 from intentscore.services.versions import RegisteredVersion, load_version
 from intentscore.settings import Settings
 from intentscore.warehouse.errors import snowflake_errors
-from intentscore.warehouse.identifiers import resolved
+from intentscore.warehouse.identifiers import qualified, resolved
 
 if TYPE_CHECKING:
     from snowflake.snowpark import DataFrame, Session
@@ -30,5 +31,26 @@ def explained_features(explained: DataFrame) -> tuple[str, ...]:
     return tuple(name.removesuffix(SUFFIX) for name in columns if name.endswith(SUFFIX))
 
 
-def seconds_per_score(session: Session, settings: Settings, version: RegisteredVersion) -> float:
-    raise NotImplementedError
+def estimated_seconds(
+    session: Session, settings: Settings, version: RegisteredVersion, view: RegisteredView, scores: int
+) -> float:
+    """What explaining so many scores takes, by two probes, after one that warms up.
+
+    The small probe is what any explanation takes; what the large one takes more is the price of its rows.
+    """
+    _, small, large = (_seconds(session, settings, version, view, rows) for rows in (1, SMALL_PROBE, LARGE_PROBE))
+    each = max(large - small, 0.0) / (LARGE_PROBE - SMALL_PROBE)
+    return small + each * max(scores - SMALL_PROBE, 0)
+
+
+def _seconds(
+    session: Session, settings: Settings, version: RegisteredVersion, view: RegisteredView, rows: int
+) -> float:
+    from snowflake.snowpark.functions import col, count
+
+    sessions = session.table(qualified(session, view.full_name)).limit(rows)
+    explained = contributions(session, settings, version, sessions)
+    added = [count(col(name)) for name in explained.columns if resolved(name).endswith(SUFFIX)]
+    started = time.perf_counter()
+    explained.select(*added).collect()
+    return time.perf_counter() - started

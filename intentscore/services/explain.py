@@ -11,8 +11,10 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Literal
 
 from intentscore.errors import ConfigurationError, IntentscoreError, NothingToDoError, WarehouseError
-from intentscore.features.store import require_view
-from intentscore.services.contributions import contributions, explained_features, seconds_per_score
+from intentscore.features.definitions import feature_list
+from intentscore.features.feature import Feature, numeric
+from intentscore.features.store import view_features
+from intentscore.services.contributions import contributions, estimated_seconds, explained_features
 from intentscore.services.explain_statements import (
     DECILES,
     insert_reasons,
@@ -24,7 +26,7 @@ from intentscore.services.runs import recorded, utc_now
 from intentscore.services.score import ScoreResult
 from intentscore.services.versions import (
     RegisteredVersion,
-    refuse_other_features,
+    features_of,
     registered_versions,
     wanted_version,
 )
@@ -35,7 +37,7 @@ from intentscore.warehouse.tables import CHALLENGER_SCORES, EXPLANATIONS, SCORES
 from intentscore.warehouse.transaction import transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from snowflake.snowpark import Session
 
@@ -78,9 +80,7 @@ class ExplainPlan:
     def announcement(self) -> str:
         """What is about to be done, and for all scores of a day what it will take."""
         told = f"explain: {self.scores:,} scores"
-        if self.estimated_s is None:
-            return told
-        return f"{told}, about {self.estimated_s:,.0f} s ({1000 * self.estimated_s / self.scores:.1f} ms each)"
+        return told if self.estimated_s is None else f"{told}, which take about {max(self.estimated_s, 1):,.0f} s"
 
 
 @dataclass(frozen=True)
@@ -145,11 +145,11 @@ def plan_explanation(
     measured on a few sessions.
 
     Raises NothingToDoError when there is no such score, ConfigurationError for an unknown version or when several
-    versions scored the days, GateRefusedError when the version was trained on another feature list.
+    versions scored the days, GateRefusedError when the feature view that the version was trained on is gone.
     """
     with snowflake_errors("plan the explanation"):
         version, source, days = _scored_by(session, settings, first, last, uid, model_version)
-        refuse_other_features(version, settings)
+        view = features_of(session, settings, version)
         base, explained_at = version.base_log_odds, utc_now()
         everything = uid is not None or selection == "all"
         scores = sum(days if everything else (-(-count // DECILES) for count in days))
@@ -157,7 +157,8 @@ def plan_explanation(
         rows = selected_rows(
             source.qualified_name(session, settings),
             condition,
-            require_view(session, settings),
+            qualified(session, view.full_name),
+            view_features(session, view),
             top_decile=not everything,
         )
         explained = contributions(session, settings, version, session.sql(rows))
@@ -166,7 +167,8 @@ def plan_explanation(
         if len(queries["queries"]) != 1 or queries["post_actions"]:
             raise WarehouseError("the model's explanation takes more than one statement; register it again")
         target = EXPLANATIONS.qualified_name(session, settings)
-        each = seconds_per_score(session, settings, version) if selection == "all" and uid is None else None
+        costly = selection == "all" and uid is None
+        estimated_s = estimated_seconds(session, settings, version, view, scores) if costly else None
     return ExplainPlan(
         model_name=settings.model_name,
         version=version.name,
@@ -177,7 +179,7 @@ def plan_explanation(
         selection=selection,
         scores=scores,
         top=top,
-        estimated_s=None if each is None else each * scores,
+        estimated_s=estimated_s,
         base_log_odds=base,
         feature_hash=str(version.feature_hash),
         explained_at=explained_at,
@@ -188,7 +190,7 @@ def plan_explanation(
             insert_reasons(
                 target,
                 staged,
-                names,
+                _described(settings, names),
                 model_name=settings.model_name,
                 version=version.name,
                 base_log_odds=base,
@@ -251,6 +253,12 @@ def explain_scores(
     except IntentscoreError as error:
         failure = str(error)
     return ExplainedScoreResult(**vars(scored), explanations=explained, failure=failure)
+
+
+def _described(settings: Settings, names: Iterable[str]) -> tuple[Feature, ...]:
+    """The features of that name; one that is on the list no more is told by its name."""
+    known = {feature.name: feature for feature in feature_list(settings)}
+    return tuple(known.get(name) or numeric(name, name) for name in names)
 
 
 def _scored_by(

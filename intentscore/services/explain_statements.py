@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, datetime
 
-from intentscore.features.definitions import feature_names
+from intentscore.features.feature import Feature
 from intentscore.features.reasons import reason_sql
 from intentscore.services.contributions import SUFFIX
 from intentscore.warehouse.identifiers import literal, quoted, timestamp_literal
@@ -26,12 +26,12 @@ def scores_of(first: date, last: date, model_name: str, version: str, uid: str |
     return " AND ".join(conditions)
 
 
-def selected_rows(scores: str, condition: str, view: str, *, top_decile: bool) -> str:
+def selected_rows(scores: str, condition: str, view: str, features: Iterable[str], *, top_decile: bool) -> str:
     """The scores to explain, beside the features of their sessions."""
     decile = f"NTILE({DECILES}) OVER (PARTITION BY SESSION_DATE ORDER BY SCORE DESC, UID) = 1"
     chosen = f"SELECT UID, SESSION_DATE, SCORE FROM {scores} WHERE {condition}"
     chosen += f"\nQUALIFY {decile}" if top_decile else ""
-    inputs = ", ".join(f"f.{name}" for name in feature_names())
+    inputs = ", ".join(f"f.{name}" for name in features)
     return (
         f"SELECT s.UID, s.SESSION_DATE, s.SCORE, {inputs}\nFROM ({chosen}) s\n"
         f"JOIN {view} f ON f.UID = s.UID AND f.SESSION_DATE = s.SESSION_DATE"
@@ -48,7 +48,7 @@ def staged_check(staged: str, features: Iterable[str], base_log_odds: float) -> 
 def insert_reasons(
     target: str,
     staged: str,
-    features: tuple[str, ...],
+    features: Iterable[Feature],
     *,
     model_name: str,
     version: str,
@@ -57,13 +57,14 @@ def insert_reasons(
     explained_at: datetime,
 ) -> str:
     """The `top` strongest contributions of every staged row, in words; the others as one sum."""
-    listed = ", ".join(f"({literal(name)})" for name in features)
-    values = _by_feature((name, name) for name in features)
-    contributions = _by_feature((name, quoted(name + SUFFIX)) for name in features)
+    told = tuple(features)
+    listed = ", ".join(f"({literal(feature.name)})" for feature in told)
+    values = _by_feature((feature.name, feature.name) for feature in told)
+    contributions = _by_feature((feature.name, quoted(feature.name + SUFFIX)) for feature in told)
     written = {
         "UID": "UID", "SESSION_DATE": "SESSION_DATE", "SCORE": "SCORE", "MODEL_NAME": literal(model_name),
         "MODEL_VERSION": literal(version), "REASON_RANK": "REASON_RANK", "FEATURE": "FEATURE", "VALUE": "VALUE",
-        "LOG_ODDS": "LOG_ODDS", "REASON": reason_sql("FEATURE", "VALUE", "LOG_ODDS"),
+        "LOG_ODDS": "LOG_ODDS", "REASON": reason_sql("FEATURE", "VALUE", "LOG_ODDS", told),
         "BASE_LOG_ODDS": number(base_log_odds), "OTHER_LOG_ODDS": "OTHER_LOG_ODDS",
         "EXPLAINED_AT": timestamp_literal(explained_at),
     }  # fmt: skip

@@ -55,6 +55,7 @@ GRANTS = (
     Grant("USAGE", "DATABASE", f"DATABASE {DATABASE}", READER, "to reach SCORES"),
     Grant("USAGE", "SCHEMA", f"SCHEMA {DATABASE}.{SCHEMA}", READER, "to reach SCORES"),
     Grant("SELECT", "TABLE", f"TABLE {DATABASE}.{SCHEMA}.SCORES", READER, "the scores"),
+    Grant("SELECT", "TABLE", f"TABLE {DATABASE}.{SCHEMA}.EXPLANATIONS", READER, "the reasons of the scores"),
 )
 OPTIONAL = frozenset({"EXECUTE MANAGED TASK"})
 

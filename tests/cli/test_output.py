@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum, StrEnum
@@ -51,6 +51,12 @@ class Result:
 @dataclass(frozen=True)
 class Holder:
     value: Any
+
+
+@dataclass(frozen=True)
+class Drawn:
+    name: str
+    size: float = field(metadata={"bar": True})
 
 
 RESULT = Result("241103_090210_5f3a", Metrics(0.931234567890123, 2998), (Feature("PAGE_VALUES", 0, None),))
@@ -161,3 +167,14 @@ def test_wide_tables_are_not_cut_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.delenv("COLUMNS")
     name = "A_FEATURE_WITH_A_LONG_NAME_" * 4
     assert name in table(Holder((Feature(name, 0, 1.0),)))
+
+
+def test_a_column_may_be_drawn_as_bars_as_well() -> None:
+    found = (Drawn("a", 2.0), Drawn("b", 1.0), Drawn("c", 0.0))
+    lines = table(Holder(found)).splitlines()[-3:]
+    assert [line.count("█") for line in lines] == [24, 12, 0]
+    assert json.loads(to_json(Holder(found)))["value"][1] == {"name": "b", "size": 1.0}
+
+
+def test_bars_of_nothing_are_empty() -> None:
+    assert "█" not in table(Holder((Drawn("a", 0.0),)))

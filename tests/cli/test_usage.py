@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 
 from intentscore import __version__
 from intentscore.cli.commands import app
+from intentscore.cli.declare import command_of, new_group
 from intentscore.cli.group import OneLineErrors
 from intentscore.cli.invocation import Invocation, Shared, with_shared_options
 from intentscore.cli.values import day
@@ -45,6 +46,14 @@ def run_body(body: Callable[[Invocation], None], *arguments: str) -> Result:
             "--to 2024-11-01 is before --date 2024-11-02",
         ),
         (["score"], "Missing option '--date'"),
+        (["score", "--date", "2024-11-01", "--explain", "some"], "'some' is not one of 'top', 'all'"),
+        (["score", "--date", "2024-11-01", "--explain", "all", "--top", "0"], "'--top'"),
+        (["score", "--date", "2024-11-01", "--top", "5"], "--top goes with --explain only"),
+        (["explain"], "say which scores with --date DAY, or ask with --global"),
+        (["explain", "--uid", "a"], "say which scores with --date DAY"),
+        (["explain", "--global", "--uid", "a", "--dry-run"], "--uid, --dry-run cannot go with --global"),
+        (["explain", "--global", "--to", "2024-11-01"], "--to goes with --date only"),
+        (["explain", "--date", "2024-11-02", "--to", "2024-11-01"], "--to 2024-11-01 is before --date 2024-11-02"),
         (["status", "--format", "xml"], "'xml' is not one of 'table', 'json'"),
         (["--format", "xml", "status"], "'xml' is not one of 'table', 'json'"),
         (["statsu"], "No such command 'statsu'. Did you mean 'status'?"),
@@ -65,6 +74,32 @@ def test_a_usage_error_is_one_line_on_stderr_and_exit_code_2(arguments: list[str
     assert result.stderr.startswith("error: ")
     assert result.stderr.count("\n") == 1
     assert said in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        ([], None),
+        (["--explain"], "top"),
+        (["--explain", "top"], "top"),
+        (["--explain", "all"], "all"),
+        (["--explain", "--top", "5"], "top"),
+        (["--explain=all"], "all"),
+    ],
+)
+def test_an_option_given_without_a_value_has_the_implied_one(arguments: list[str], meant: str | None) -> None:
+    seen: list[str | None] = []
+    group = new_group()
+
+    @command_of(group)("act --explain", implied={"--explain": "top"})
+    def act(call: Invocation, explain: str | None = None, top: int = 3) -> None:
+        seen.append(explain)
+
+    @command_of(group)("other")
+    def other(call: Invocation) -> None: ...
+
+    assert CliRunner().invoke(group, ["act", *arguments]).exit_code == 0
+    assert seen == [meant]
 
 
 def test_version() -> None:

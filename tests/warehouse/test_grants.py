@@ -17,8 +17,9 @@ def test_nobody_is_granted_accountadmin() -> None:
     assert not any("ACCOUNTADMIN" in line for line in granted)
 
 
-def test_a_reader_may_read_scores_and_nothing_else() -> None:
+def test_a_reader_may_read_scores_with_their_reasons_and_nothing_else() -> None:
     assert {g.target for g in GRANTS if g.role == READER and g.privilege == "SELECT"} == {
-        "TABLE <database>.INTENTSCORE.SCORES"
+        "TABLE <database>.INTENTSCORE.SCORES",
+        "TABLE <database>.INTENTSCORE.EXPLANATIONS",
     }
     assert {g.role for g in GRANTS} == {OWNER, OPERATOR, READER}
