@@ -56,7 +56,7 @@ def _implying(implied: Mapping[str, str]) -> type[TyperCommand]:
 
 
 def _with_values(args: list[str], implied: Mapping[str, str]) -> Iterator[str]:
-    for given, following in zip(args, [*args[1:], "-"], strict=True):
+    for given, following in zip(args, [*args[1:], "-"], strict=False):
         yield given
         if given in implied and following.startswith("-"):
             yield implied[given]
