@@ -143,30 +143,26 @@ def _pairs(items: list[tuple[str, Any]]) -> Table:
 def _records(records: Sequence[Any]) -> Table:
     """One row each. A column whose dataclass field says {"bar": True} is drawn beside its numbers as well."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    rows, bars = [dict(_plain_items(record)) for record in records], _bars(records)
+    rows = [dict(_plain_items(record)) for record in records]
+    bars = {name: max(row.get(name) or 0.0 for row in rows) for name in _drawn(records[0])}
     for name in rows[0]:
         numeric = all(_is_number(row.get(name)) for row in rows)
         table.add_column(_label(name), justify="right" if numeric else "left", overflow="fold")
         if name in bars:
             table.add_column(width=BAR_WIDTH)
     for row in rows:
-        cells = [(Text(_text(row.get(name))), *_bar(row[name], bars.get(name))) for name in rows[0]]
+        cells = [(Text(_text(row.get(name))), *_bar(row.get(name), bars.get(name))) for name in rows[0]]
         table.add_row(*(cell for both in cells for cell in both))
     return table
 
 
-def _bars(records: Sequence[Any]) -> dict[str, float]:
-    """The largest value of every column that is drawn."""
-    drawn = (
-        [f.name for f in dataclasses.fields(records[0]) if f.metadata.get("bar")]
-        if dataclasses.is_dataclass(records[0])
-        else []
-    )
-    return {name: max(getattr(record, name) for record in records) for name in drawn}
+def _drawn(record: Any) -> list[str]:
+    fields = dataclasses.fields(record) if dataclasses.is_dataclass(record) else ()
+    return [field.name for field in fields if field.metadata.get("bar")]
 
 
 def _bar(value: Any, largest: float | None) -> list[RenderableType]:
-    return [] if largest is None else [Bar(largest or 1.0, 0, value, width=BAR_WIDTH, color="cyan")]
+    return [] if largest is None else [Bar(largest or 1.0, 0, value or 0.0, width=BAR_WIDTH, color="cyan")]
 
 
 def _is_number(value: Any) -> bool:
