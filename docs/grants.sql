@@ -11,14 +11,16 @@ GRANT USAGE ON WAREHOUSE <warehouse> TO ROLE INTENTSCORE_OWNER;                 
 GRANT CREATE TABLE ON SCHEMA <database>.INTENTSCORE TO ROLE INTENTSCORE_OWNER;          -- SESSIONS, SCORES, RUNS and their like
 GRANT CREATE VIEW ON SCHEMA <database>.INTENTSCORE TO ROLE INTENTSCORE_OWNER;           -- views of the Feature Store
 GRANT CREATE DYNAMIC TABLE ON SCHEMA <database>.INTENTSCORE TO ROLE INTENTSCORE_OWNER;  -- the feature view
-GRANT CREATE STAGE ON SCHEMA <database>.INTENTSCORE TO ROLE INTENTSCORE_OWNER;          -- the packaged code
+GRANT CREATE STAGE ON SCHEMA <database>.INTENTSCORE TO ROLE INTENTSCORE_OWNER;          -- the packaged code, registered runs
 GRANT CREATE FILE FORMAT ON SCHEMA <database>.INTENTSCORE TO ROLE INTENTSCORE_OWNER;    -- temporary ones of write_pandas
 GRANT CREATE TAG ON SCHEMA <database>.INTENTSCORE TO ROLE INTENTSCORE_OWNER;            -- entities of the Feature Store
 GRANT CREATE MODEL ON SCHEMA <database>.INTENTSCORE TO ROLE INTENTSCORE_OWNER;          -- the registry
+GRANT CREATE MODEL MONITOR ON SCHEMA <database>.INTENTSCORE TO ROLE INTENTSCORE_OWNER;  -- the monitor of the champion
 GRANT CREATE PROCEDURE ON SCHEMA <database>.INTENTSCORE TO ROLE INTENTSCORE_OWNER;      -- the steps of the task graph
 GRANT CREATE TASK ON SCHEMA <database>.INTENTSCORE TO ROLE INTENTSCORE_OWNER;           -- the task graph
 GRANT EXECUTE TASK ON ACCOUNT TO ROLE INTENTSCORE_OWNER;                                -- the schedule
 GRANT EXECUTE MANAGED TASK ON ACCOUNT TO ROLE INTENTSCORE_OWNER;                        -- only for serverless tasks (serverless: true)
+GRANT DATABASE ROLE SNOWFLAKE.PYPI_REPOSITORY_USER TO ROLE INTENTSCORE_OWNER;  -- the procedures' packages; accounts give it to PUBLIC unless they were told not to
 
 CREATE ROLE IF NOT EXISTS INTENTSCORE_OPERATOR;
 GRANT USAGE ON DATABASE <database> TO ROLE INTENTSCORE_OPERATOR;                                       -- to see the graph

@@ -437,15 +437,15 @@ def status(call: Invocation) -> None:
 
 @command("intentscore doctor", "intentscore doctor --env prod --format json")
 def doctor(call: Invocation) -> None:
-    """Check that everything is in place, and say how to mend what is not."""
-    from intentscore.errors import WarehouseError
-    from intentscore.services.doctor import examine
+    """Check that everything is in place, and say how to mend what is not.
 
-    with call.session() as session:
-        result = examine(session, call.settings)
+    Target, credentials, role, privileges, warehouse, packages, versions, clock and free disk.
+    """
+    from intentscore.services.doctor import diagnose
+
+    result = diagnose(call.session, call.settings, schedule.repository())
     call.show(result)
-    if not result.healthy:
-        raise WarehouseError(f"{sum(not check.ok for check in result.checks)} checks failed; see `mend` above")
+    result.require_healthy()
 
 
 app.add_typer(monitor.app, name="monitor")

@@ -33,6 +33,13 @@ def read(config: Path) -> ScheduleConfig:
     return read_yaml(config, ScheduleConfig)
 
 
+def repository() -> str | None:
+    """Where the procedures' packages come from."""
+    from intentscore.services.schedule_config import ScheduleConfig
+
+    return (read(CONFIG) if CONFIG.exists() else ScheduleConfig()).artifact_repository
+
+
 @own_command(
     app,
     "intentscore schedule --dry-run",

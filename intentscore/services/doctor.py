@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import TYPE_CHECKING
 
 from intentscore import __version__
-from intentscore.services.packaging import PACKAGES, pinned_packages
+from intentscore.errors import ConfigurationError, IntentscoreError, WarehouseError
+from intentscore.services.packaging import pinned_packages
 from intentscore.settings import Settings
 from intentscore.warehouse.errors import snowflake_errors
 from intentscore.warehouse.grants import GRANTS, OPTIONAL, OWNER
-from intentscore.warehouse.identifiers import current_schema, identifier, literal
+from intentscore.warehouse.identifiers import current_schema, identifier, literal, qualified
 
 if TYPE_CHECKING:
     from snowflake.snowpark import Session
 
 MAX_CLOCK_S = 60.0
 MIN_FREE_GB = 1.0
-RUNTIME = "3.11"
+PROBE = "INTENTSCORE_PACKAGES_PROBE"
+RUNTIME = f"{sys.version_info.major}.{sys.version_info.minor}"
+"""Procedures run on the Python they were registered from."""
 
 
 @dataclass(frozen=True)
@@ -39,35 +44,78 @@ class DoctorResult:
     healthy: bool
     checks: tuple[Check, ...]
 
+    def require_healthy(self) -> None:
+        """Raises ConfigurationError for refused credentials, WarehouseError for anything else that failed."""
+        failed = [check.check for check in self.checks if not check.ok]
+        if failed:
+            error = ConfigurationError if "credentials" in failed else WarehouseError
+            raise error(f"{len(failed)} checks failed ({', '.join(failed)}); see `mend` above")
 
-def examine(session: Session, settings: Settings) -> DoctorResult:
+
+@dataclass(frozen=True)
+class Subject:
+    """What is examined: `artifact_repository` is where the procedures' packages are to come from."""
+
+    session: Session
+    settings: Settings
+    artifact_repository: str | None
+
+
+def diagnose(
+    opening: Callable[[], AbstractContextManager[Session]], settings: Settings, artifact_repository: str | None
+) -> DoctorResult:
+    """Every check; without a session, why there is none, and those checks that need none."""
+    try:
+        with opening() as session:
+            return examine(Subject(session, settings, artifact_repository))
+    except IntentscoreError as error:
+        return DoctorResult(False, (_refused(error), _versions(), _free_disk_of(settings)))
+
+
+def examine(subject: Subject) -> DoctorResult:
     """Every check, each on its own: one that fails does not keep the others from being made."""
-    made = tuple(_made(check, session, settings) for check in CHECKS)
+    made = tuple(_made(check, subject) for check in CHECKS)
     return DoctorResult(all(check.ok for check in made), made)
 
 
-def _made(check: Callable[[Session, Settings], Check], session: Session, settings: Settings) -> Check:
+def _refused(error: IntentscoreError) -> Check:
+    if isinstance(error, ConfigurationError):
+        mend = "correct account, user and credentials of the connection, or name another one with --connection"
+        return Check("credentials", False, str(error), mend)
+    return Check("target", False, str(error), "see that the account can be reached from here, by its right name")
+
+
+def _made(check: Callable[[Subject], Check], subject: Subject) -> Check:
     name = check.__name__.strip("_").replace("_", " ")
     try:
         with snowflake_errors(f"check the {name}"):
-            return check(session, settings)
+            return check(subject)
     except Exception as error:
         return Check(name, False, " ".join(str(error).split()), "mend this first, then run `intentscore doctor` again")
 
 
-def _target(session: Session, settings: Settings) -> Check:
+def _target(subject: Subject) -> Check:
+    session = subject.session
     where = f"{session.connection.account}, {current_schema(session)}"
     return Check("target", True, f"{where}, Snowflake {session.sql('SELECT CURRENT_VERSION()').collect()[0][0]}")
 
 
-def _role(session: Session, settings: Settings) -> Check:
+def _credentials(subject: Subject) -> Check:
+    """The session is open, so they were taken."""
+    user = subject.session.sql("SELECT CURRENT_USER()").collect()[0][0]
+    return Check("credentials", True, f"taken, as user {user}")
+
+
+def _role(subject: Subject) -> Check:
+    session = subject.session
     role = str(session.get_current_role() or "none").strip('"')
     if role in ("ACCOUNTADMIN", "none"):
         return Check("role", False, role, f"set `role:` to one with the grants of docs/grants.sql, as {OWNER}")
     return Check("role", True, role)
 
 
-def _privileges(session: Session, settings: Settings) -> Check:
+def _privileges(subject: Subject) -> Check:
+    session = subject.session
     role = identifier(str(session.get_current_role() or ""))
     rows = session.sql(f"SHOW GRANTS TO ROLE {role}").collect()
     held = {(row["privilege"], row["granted_on"].replace("_", " ")) for row in rows}
@@ -80,7 +128,8 @@ def _privileges(session: Session, settings: Settings) -> Check:
     return Check("privileges", True, f"{len(wanted)} of {len(wanted)}")
 
 
-def _warehouse(session: Session, settings: Settings) -> Check:
+def _warehouse(subject: Subject) -> Check:
+    session = subject.session
     name = session.get_current_warehouse()
     if name is None:
         return Check("warehouse", False, "none", "set `warehouse:` in configs/intentscore.yaml or in the connection")
@@ -91,27 +140,36 @@ def _warehouse(session: Session, settings: Settings) -> Check:
     return Check("warehouse", True, f"{plain}, {shown[0]['size']}, {shown[0]['state'].lower()}")
 
 
-def _packages(session: Session, settings: Settings) -> Check:
-    names = ", ".join(literal(name) for name in PACKAGES)
-    rows = session.sql(
-        "SELECT PACKAGE_NAME, VERSION FROM INFORMATION_SCHEMA.PACKAGES WHERE LANGUAGE = 'python' "
-        f"AND (RUNTIME_VERSION = {literal(RUNTIME)} OR RUNTIME_VERSION IS NULL) AND PACKAGE_NAME IN ({names})"
-    ).collect()
-    offered = {f"{row[0]}=={row[1]}" for row in rows}
-    missing = [pin for pin in pinned_packages() if pin not in offered]
-    if missing:
-        mend = "set `artifact_repository: snowflake.snowpark.pypi_shared_repository` in configs/schedule.yaml"
-        return Check("packages", False, f"not offered for Python {RUNTIME}: {', '.join(missing)}", mend)
-    return Check("packages", True, f"{len(PACKAGES)} offered for Python {RUNTIME}")
+def _packages(subject: Subject) -> Check:
+    """Packages are resolved when a procedure is created: so one is, for this session only."""
+    pins, source = pinned_packages(), subject.artifact_repository
+    clause = f"ARTIFACT_REPOSITORY = {source}\n" if source else ""
+    name = qualified(subject.session, PROBE)
+    try:
+        with snowflake_errors("create a procedure with the pinned packages"):
+            subject.session.sql(
+                f"CREATE OR REPLACE TEMPORARY PROCEDURE {name}() RETURNS VARCHAR LANGUAGE PYTHON\n"
+                f"RUNTIME_VERSION = {literal(RUNTIME)} {clause}PACKAGES = ({', '.join(map(literal, pins))})\n"
+                "HANDLER = 'run' AS 'def run(session): return \"here\"'"
+            ).collect()
+    except IntentscoreError as error:
+        mend = (
+            "install intentscore from requirements.lock, whose versions are pinned; see that the role may use "
+            f"`artifact_repository: {source}` of configs/schedule.yaml (docs/grants.sql)"
+        )
+        return Check("packages", False, str(error), mend)
+    subject.session.sql(f"DROP PROCEDURE IF EXISTS {name}()").collect()
+    return Check("packages", True, f"{len(pins)} for Python {RUNTIME} from {source or 'the account'}")
 
 
-def _versions(session: Session, settings: Settings) -> Check:
+def _versions(subject: Subject | None = None) -> Check:
     clients = ("snowflake-snowpark-python", "snowflake-ml-python", "snowflake-connector-python", "lightgbm")
     found = ", ".join(f"{name} {metadata.version(name)}" for name in clients)
     return Check("versions", True, f"intentscore {__version__}, {found}")
 
 
-def _clock(session: Session, settings: Settings) -> Check:
+def _clock(subject: Subject) -> Check:
+    session = subject.session
     theirs = session.sql("SELECT SYSDATE()").collect()[0][0]
     apart = abs((datetime.now(UTC).replace(tzinfo=None) - theirs).total_seconds())
     if apart > MAX_CLOCK_S:
@@ -119,7 +177,11 @@ def _clock(session: Session, settings: Settings) -> Check:
     return Check("clock", True, f"{apart:.1f} s apart")
 
 
-def _free_disk(session: Session, settings: Settings) -> Check:
+def _free_disk(subject: Subject) -> Check:
+    return _free_disk_of(subject.settings)
+
+
+def _free_disk_of(settings: Settings) -> Check:
     folder = settings.home if settings.home.exists() else settings.home.absolute().parent
     free = shutil.disk_usage(folder).free / 2**30
     if free < MIN_FREE_GB:
@@ -127,4 +189,4 @@ def _free_disk(session: Session, settings: Settings) -> Check:
     return Check("free disk", True, f"{free:.0f} GB")
 
 
-CHECKS = (_target, _role, _privileges, _warehouse, _packages, _versions, _clock, _free_disk)
+CHECKS = (_target, _credentials, _role, _privileges, _warehouse, _packages, _versions, _clock, _free_disk)

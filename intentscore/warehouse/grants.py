@@ -32,8 +32,9 @@ class Grant:
 def _created(*kinds: str) -> tuple[Grant, ...]:
     why = {
         "TABLE": "SESSIONS, SCORES, RUNS and their like", "DYNAMIC TABLE": "the feature view",
-        "STAGE": "the packaged code", "FILE FORMAT": "temporary ones of write_pandas",
-        "TAG": "entities of the Feature Store", "MODEL": "the registry", "PROCEDURE": "the steps of the task graph",
+        "STAGE": "the packaged code, registered runs", "FILE FORMAT": "temporary ones of write_pandas",
+        "TAG": "entities of the Feature Store", "MODEL": "the registry", "MODEL MONITOR": "the monitor of the champion",
+        "PROCEDURE": "the steps of the task graph",
         "TASK": "the task graph", "VIEW": "views of the Feature Store",
     }  # fmt: skip
     return tuple(Grant(f"CREATE {k}", "SCHEMA", f"SCHEMA {DATABASE}.{SCHEMA}", OWNER, why[k]) for k in kinds)
@@ -43,7 +44,9 @@ GRANTS = (
     Grant("USAGE", "DATABASE", f"DATABASE {DATABASE}", OWNER, "everything is in it"),
     Grant("USAGE", "SCHEMA", f"SCHEMA {DATABASE}.{SCHEMA}", OWNER, "everything is in it"),
     Grant("USAGE", "WAREHOUSE", f"WAREHOUSE {WAREHOUSE}", OWNER, "queries, the model, the feature view's refresh"),
-    *_created("TABLE", "VIEW", "DYNAMIC TABLE", "STAGE", "FILE FORMAT", "TAG", "MODEL", "PROCEDURE", "TASK"),
+    *_created(
+        "TABLE", "VIEW", "DYNAMIC TABLE", "STAGE", "FILE FORMAT", "TAG", "MODEL", "MODEL MONITOR", "PROCEDURE", "TASK"
+    ),
     Grant("EXECUTE TASK", "ACCOUNT", "ACCOUNT", OWNER, "the schedule"),
     Grant("EXECUTE MANAGED TASK", "ACCOUNT", "ACCOUNT", OWNER, "only for serverless tasks (serverless: true)"),
     Grant("USAGE", "DATABASE", f"DATABASE {DATABASE}", OPERATOR, "to see the graph"),
@@ -56,6 +59,10 @@ GRANTS = (
     Grant("USAGE", "SCHEMA", f"SCHEMA {DATABASE}.{SCHEMA}", READER, "to reach SCORES"),
     Grant("SELECT", "TABLE", f"TABLE {DATABASE}.{SCHEMA}.SCORES", READER, "the scores"),
     Grant("SELECT", "TABLE", f"TABLE {DATABASE}.{SCHEMA}.EXPLANATIONS", READER, "the reasons of the scores"),
+)
+DATABASE_ROLES = (
+    f"GRANT DATABASE ROLE SNOWFLAKE.PYPI_REPOSITORY_USER TO ROLE {OWNER};"
+    "  -- the procedures' packages; accounts give it to PUBLIC unless they were told not to",
 )
 OPTIONAL = frozenset({"EXECUTE MANAGED TASK"})
 
@@ -74,7 +81,8 @@ def script() -> str:
         own = [grant for grant in GRANTS if grant.role == role]
         width = max(len(grant.sql) for grant in own)
         lines = [f"{grant.sql:<{width}}  -- {grant.why}" for grant in own]
-        blocks.append("\n".join([f"CREATE ROLE IF NOT EXISTS {role};", *lines]))
+        more = DATABASE_ROLES if role == OWNER else ()
+        blocks.append("\n".join([f"CREATE ROLE IF NOT EXISTS {role};", *lines, *more]))
     return "\n\n".join(blocks) + "\n"
 
 
