@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from intentscore.errors import ConfigurationError, DataError
+from intentscore.model.boosting import learn
 from intentscore.model.config import TrainConfig
 from intentscore.model.training import TrainedModel, fit
 
@@ -29,6 +30,22 @@ config = TrainConfig.model_validate_json(sys.argv[2])
 model = fit(table.drop(columns=["BOUGHT", "DAY"]), table.BOUGHT.to_numpy(), table.DAY, config)
 print(hashlib.sha256(model.model_text.encode()).hexdigest())
 """
+
+
+def test_a_feature_that_no_session_has_changes_nothing(
+    sessions: Sessions, config: TrainConfig, trained: TrainedModel
+) -> None:
+    again = fit(sessions.matrix.assign(PAST_SESSIONS=np.nan), sessions.bought, sessions.dates, config)
+    assert again.model_text == trained.model_text
+    assert again.data.fingerprint == trained.data.fingerprint
+
+
+def test_constant_features_leave_the_trees_as_they_are(sessions: Sessions, config: TrainConfig) -> None:
+    wider = sessions.matrix.assign(**{f"EMPTY_{n}": value for n, value in enumerate([np.nan, 0.0, np.nan, 1.0])})
+    plain, wide = (learn(matrix, sessions.bought, ["VISITOR_CODE"], config) for matrix in (sessions.matrix, wider))
+    assert (plain[1].scores == wide[1].scores).all()
+    trees = [booster.model_to_string().split("end of trees")[0].partition("Tree=0")[2] for booster, _ in (plain, wide)]
+    assert trees[0] == trees[1] != ""
 
 
 def test_the_model_is_the_same_byte_for_byte_in_every_process(
