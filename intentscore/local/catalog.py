@@ -187,6 +187,10 @@ class Catalog:
                 [new.name, old.schema, old.name],
             )
         self.move_tags(old, new, "TABLE")
+        if keys := self.get("KEYS", old):
+            self.remove("KEYS", old)
+            keys.name = new
+            self.put(keys)
 
     # ------------------------------------------------------------------ files that were loaded
 

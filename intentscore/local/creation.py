@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from intentscore.local import results, rewrites, sql, types
+from intentscore.local import keys, results, rewrites, sql, types
 from intentscore.local.columns import TableColumn, table_columns
 from intentscore.local.errors import SnowflakeError, already_exists, does_not_exist, invalid, unsupported
+from intentscore.local.keys import Key
 from intentscore.local.names import ObjectName, fold, literal, quote
 from intentscore.local.results import Result
 from intentscore.local.shapes import Field
@@ -55,6 +56,7 @@ class Plan:
     columns: list[Column]
     query: str | None = None
     comment: str | None = None
+    keys: list[Key] = field(default_factory=list)
 
 
 @statement("CREATE TABLE", effect=Effect.DEFINE)
@@ -68,11 +70,20 @@ def create_table(session: Session, head: Statement) -> Result:
         return results.done(f"{name.name} already exists, statement succeeded.")
     with sql.Preparation(session) as preparation:
         plan = _plan(session, preparation, tree, schema)
+        plan.keys += keys.declared(session, name, schema.expressions if schema else [])
+        _require_values(plan)
         if head.temporary:
             _create_temporary(session, name, plan)
         else:
             _create_permanent(session, name, plan)
     return results.done(f"Table {name.name} successfully created.")
+
+
+def _require_values(plan: Plan) -> None:
+    """The columns of a primary key are NOT NULL: of a key, that is all that is enforced."""
+    required = {name for key in plan.keys if key.kind == keys.PRIMARY for name in key.columns}
+    for column in plan.columns:
+        column.not_null = column.not_null or column.name in required
 
 
 def _exists_already(session: Session, name: ObjectName, tree: exp.Create, head: Statement) -> bool:
@@ -128,7 +139,8 @@ def _copied(session: Session, source: ObjectName, *, with_rows: bool) -> Plan:
     if not session.table_exists(source):
         raise does_not_exist("Table", str(source))
     columns = [_copied_column(session, source, c) for c in table_columns(session, source)]
-    return Plan(columns, f"FROM {session.physical(source)}" if with_rows else None)
+    rows = f"FROM {session.physical(source)}" if with_rows else None
+    return Plan(columns, rows, keys=keys.of_table(session, source))
 
 
 def _copied_column(session: Session, source: ObjectName, given: TableColumn) -> Column:
@@ -159,8 +171,7 @@ def _constrain(session: Session, column: Column, constraint: Any) -> None:
             start, step = (constraint.args.get(key) for key in ("start", "increment"))
             column.counts_from = (start.to_py() if start else 1, step.to_py() if step else 1)
         case _ if isinstance(constraint, KEYS):
-            if isinstance(constraint, exp.PrimaryKeyColumnConstraint):
-                column.not_null = True  # a key is declared, not enforced, as in Snowflake, but for its NOT NULL
+            pass  # kept in `keys`
         case _:
             raise unsupported(f"the column constraint {constraint.sql(dialect='snowflake')}")
 
@@ -225,6 +236,7 @@ def _sequence(session: Session, name: ObjectName, place: str, counts: tuple[int,
 
 def _describe(session: Session, name: ObjectName, physical: str, plan: Plan, *, temporary: bool) -> None:
     declared = {c.name: c.declared for c in plan.columns if c.declared and _says_more(c)}
+    keys.keep(session, name, plan.keys, temporary=temporary)
     session.catalog.declare_columns(name, declared, temporary=temporary)
     for column in plan.columns:
         if column.comment is not None:

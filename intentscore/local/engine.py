@@ -31,15 +31,16 @@ from intentscore.local.errors import already_exists, does_not_exist
 from intentscore.local.queries import QueryLog, stopped
 from intentscore.local.rewrites import macros
 from intentscore.local.session import Session
+from intentscore.local.shared_files import SharedFiles
 from intentscore.local.storage import Storage
 from intentscore.local.task_runs import TaskRuns
 from intentscore.local.transactions import Connection, WriterLock
 
 REGISTERING = (
-    "context", "creation", "explaining", "formats", "grants", "history", "inference", "inferring", "loading", "models",
-    "monitor_metrics", "monitors", "multi_insert", "pivots", "procedures", "roles", "routine_listing", "routines",
-    "show", "show_objects", "stages", "tables", "tags", "task_functions", "task_statements", "transfer", "udfs",
-    "udtfs", "views", "warehouses",
+    "context", "creation", "datasets", "explaining", "file_access", "formats", "grants", "history", "inference",
+    "inferring", "keys", "loading", "models", "monitor_metrics", "monitors", "multi_insert", "pivots", "procedures",
+    "roles", "routine_listing", "routines", "show", "show_objects", "stages", "tables", "tags", "task_functions",
+    "task_statements", "transfer", "udfs", "udtfs", "versions", "views", "warehouses",
 )  # fmt: skip
 for _module in REGISTERING:  # each registers its statements, functions and resolvers
     importlib.import_module(f"intentscore.local.{_module}")
@@ -90,6 +91,7 @@ class Engine:
         self.writer = WriterLock()
         self.queries = QueryLog()
         self.handlers = handlers.Handlers()
+        self.shared_files = SharedFiles()
         self.guests: dict[str, Session] = {}
         self.workers = workers.Workers(root / "handlers")
         self.host, self.port, self.downloads_port = HOST, 0, 0

@@ -229,7 +229,7 @@ def _frame(method: Method, arguments: pa.Table) -> Any:
 
 def _parsed(value: Any) -> Any:
     """A VARIANT reaches Python as what its JSON says."""
-    if not isinstance(value, str):
+    if not isinstance(value, str | bytes):
         return value
     try:
         return json.loads(value)

@@ -100,6 +100,13 @@ def columns(session: Session, database: str) -> str:
 
 
 @information_schema_view
+def table_constraints(session: Session, database: str) -> str:
+    from intentscore.local import keys
+
+    return keys.constraints(session, database)
+
+
+@information_schema_view
 def databases(session: Session, database: str) -> str:
     rows = ", ".join(f"({literal(name)})" for name in session.engine.databases())
     return f"""SELECT NAME AS "DATABASE_NAME", '{OWNER}' AS "DATABASE_OWNER", 'NO' AS "IS_TRANSIENT",

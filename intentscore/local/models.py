@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from intentscore.local import names, results, types
+from intentscore.local import names, results
 from intentscore.local.catalog import OWNER, Entry
 from intentscore.local.errors import SnowflakeError, already_exists, does_not_exist, invalid
-from intentscore.local.names import ObjectName, like_pattern
+from intentscore.local.names import ObjectName
 from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner
-from intentscore.local.show import read_listing
+from intentscore.local.show import columns_of, read_listing
 from intentscore.local.statements import Effect, Statement, statement
 from intentscore.local.tags import set_tags, unset_tags
 
@@ -235,9 +235,8 @@ def _drop(session: Session, name: ObjectName) -> None:
 @statement("SHOW MODELS")
 def show_models(session: Session, head: Statement) -> Result:
     listing = read_listing(session, head.scanner)
-    columns = {"created_on": types.TIMESTAMP_LTZ, **dict.fromkeys(
-        ("name", "model_type", "database_name", "schema_name", "comment", "owner", "default_version_name", "versions",
-         "aliases"), types.TEXT)}  # fmt: skip
+    columns = columns_of("name", "model_type", "database_name", "schema_name", "comment", "owner",
+                         "default_version_name", "versions", "aliases")  # fmt: skip
     return results.rows(
         columns,
         [
@@ -259,44 +258,16 @@ def _all_aliases(entry: Entry) -> dict[str, str]:
     }
 
 
-@statement("SHOW VERSIONS")
-def show_versions(session: Session, head: Statement) -> Result:
-    scanner = head.scanner
-    pattern = like_pattern(scanner.string()) if scanner.accept("LIKE") else None
-    scanner.expect("IN")
-    scanner.accept("MODEL")
-    entry = model(session, scanner.name())
-    scanner.end()
-    columns = {
-        "created_on": types.TIMESTAMP_LTZ,
-        **dict.fromkeys(
-            (
-                "name",
-                "aliases",
-                "comment",
-                "database_name",
-                "schema_name",
-                "model_name",
-                "is_default_version",
-                "functions",
-                "metadata",
-                "user_data",
-                "model_attributes",
-                "model_spec",
-                "runnable_in",
-                "inference_services",
-            ),
-            types.TEXT,
-        ),
-    }
-    return results.rows(
-        columns,
-        [
-            _version_row(session, entry, name, version)
-            for name, version in entry.details["versions"].items()
-            if pattern is None or pattern.fullmatch(name)
-        ],
-    )
+VERSION_COLUMNS = columns_of(
+    "name", "aliases", "comment", "database_name", "schema_name", "model_name", "is_default_version", "functions",
+    "metadata", "user_data", "model_attributes", "model_spec", "runnable_in", "inference_services",
+)  # fmt: skip
+
+
+def version_rows(session: Session, parts: list[str]) -> dict[str, list[Any]]:
+    """The rows of SHOW VERSIONS IN MODEL, by the version's name."""
+    entry = model(session, parts)
+    return {name: _version_row(session, entry, name, v) for name, v in entry.details["versions"].items()}
 
 
 def _version_row(session: Session, entry: Entry, name: str, version: dict[str, Any]) -> list[Any]:
@@ -313,22 +284,11 @@ def _version_row(session: Session, entry: Entry, name: str, version: dict[str, A
         "client": "snowflake-ml-python",
     }
     return [
-        datetime.fromisoformat(version["created_on"]),
-        name,
-        json.dumps(aliases),
-        version["comment"],
-        entry.name.database,
-        entry.name.schema,
-        entry.name.name,
-        str(name == entry.details["default"]).lower(),
-        json.dumps(version["functions"]),
-        version["metadata"],
-        json.dumps(version["user_data"]),
-        json.dumps(attributes),
-        spec_text,
-        json.dumps(version["platforms"]),
-        "[]",
-    ]
+        datetime.fromisoformat(version["created_on"]), name, json.dumps(aliases), version["comment"],
+        entry.name.database, entry.name.schema, entry.name.name, str(name == entry.details["default"]).lower(),
+        json.dumps(version["functions"]), version["metadata"], json.dumps(version["user_data"]),
+        json.dumps(attributes), spec_text, json.dumps(version["platforms"]), "[]",
+    ]  # fmt: skip
 
 
 @statement("SHOW FUNCTIONS IN MODEL")
@@ -338,10 +298,7 @@ def show_functions_in_model(session: Session, head: Statement) -> Result:
     version = version_name(entry, scanner.identifier() if scanner.accept("VERSION") else "DEFAULT")
     scanner.end()
     stored = entry.details["versions"][version]
-    columns = {
-        "created_on": types.TIMESTAMP_LTZ,
-        **dict.fromkeys(("name", "return_type", "arguments"), types.TEXT),
-    }
+    columns = columns_of("name", "return_type", "arguments")
     methods = manifest(session.engine.folder("models", stored["folder"]))["methods"]
     created = datetime.fromisoformat(stored["created_on"])
     return results.rows(columns, [[created, m["name"], _return_type(m), _signature(m)] for m in methods])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import threading
@@ -140,15 +141,19 @@ def _indented(text: str) -> str:
 
 
 def _whole_or_decimal(array: pa.Array, column: ColumnType) -> pa.Array:
-    """Snowflake sends a whole number as the integers that hold it, and as a decimal only past 64 bits."""
-    if not pa.types.is_decimal(array.type):
-        return array.cast(pa.int64()) if pa.types.is_unsigned_integer(array.type) else array
-    if column.scale:
+    """Snowflake sends a whole number as the integers its type fits in, and as a decimal only past 64 bits."""
+    if pa.types.is_decimal(array.type) and column.scale:
         return array if array.type.bit_width == 128 else array.cast(pa.decimal128(38, array.type.scale))
-    try:
-        return array.cast(pa.int64())
-    except pa.ArrowInvalid:
-        return array.cast(pa.decimal128(38, 0))
+    for kind in (_integers(column.precision or 38), pa.int64()):
+        with contextlib.suppress(pa.ArrowInvalid):
+            return array.cast(kind)
+    return array.cast(pa.decimal128(38, 0))
+
+
+def _integers(digits: int) -> pa.DataType:
+    """Source: https://docs.snowflake.com/en/developer-guide/python-connector/python-connector-pandas"""
+    widths = ((2, pa.int8()), (4, pa.int16()), (9, pa.int32()))
+    return next((kind for most, kind in widths if digits <= most), pa.int64())
 
 
 def _timestamp_struct(array: pa.Array, *, with_zone: bool) -> pa.StructArray:

@@ -18,7 +18,7 @@ import anyio.to_thread
 from fakesnow.converter import from_binding
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from intentscore.local import names, queries, results, roles, several, task_rest
@@ -55,6 +55,7 @@ def application(engine: Engine) -> Starlette:
         Route("/queries/v1/abort-request", server.abort, methods=["POST"]),
         Route("/queries/{query_id}/result", server.result, methods=["GET"]),
         Route("/monitoring/queries/{query_id}", server.monitor, methods=["GET"]),
+        Route("/files/{token}/{name}", server.shared_file, methods=["GET"]),
         Route("/telemetry/send", server.acknowledge, methods=["POST"]),
     ]
     return Starlette(routes=[*routes, *task_rest.routes(engine)])
@@ -177,6 +178,13 @@ class Server:
             elif "schema" in wanted:
                 session.schema = None
         return session
+
+    async def shared_file(self, request: Request) -> Response:
+        """A file for whoever has its address from GET_PRESIGNED_URL."""
+        file = self.engine.shared_files.file(request.path_params["token"])
+        if file is None:
+            return Response("the address is unknown or has expired", 403)
+        return FileResponse(file) if file.is_file() else Response("no such file", 404)
 
     async def renew(self, request: Request) -> Response:
         """A new session token for the master token; earlier ones stay good for what is under way."""

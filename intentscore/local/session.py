@@ -18,7 +18,7 @@ import pyarrow as pa
 from duckdb.func import FunctionNullHandling, PythonUDFType
 from sqlglot.tokenizer_core import TokenType
 
-from intentscore.local import errors, flow, history, names, queries, several, sql, statements, uploads
+from intentscore.local import errors, flow, history, names, queries, several, sql, stages, statements, uploads
 from intentscore.local.catalog import Catalog
 from intentscore.local.errors import SnowflakeError, does_not_exist
 from intentscore.local.names import ObjectName
@@ -147,7 +147,7 @@ class Session:
     def execute(self, text: str, bindings: Sequence[Any] = (), *, describe_only: bool = False) -> Result:
         """Run one statement of Snowflake's SQL and answer as Snowflake would."""
         with self.turn():
-            text = with_variables(text, self.variables)
+            text = stages.with_quoted_addresses(with_variables(text, self.variables))
             head = statements.read_head(Scanner(text, bindings))
             several.refuse_several(text)
             if any(token.token_type == TokenType.DARROW for token in head.scanner.tokens):

@@ -267,25 +267,30 @@ def describe_table(session: Session, head: Statement) -> Result:
     head.scanner.end()
     if not session.table_exists(name):
         raise does_not_exist("Table", str(name))
-    columns = {
-        "name": TEXT,
-        "type": TEXT,
-        "kind": TEXT,
-        "null?": TEXT,
-        "default": TEXT,
-        "primary key": TEXT,
-        "unique key": TEXT,
-        "check": TEXT,
-        "expression": TEXT,
-        "comment": TEXT,
-        "policy name": TEXT,
-        "privacy domain": TEXT,
-    }
+    primary, unique = _key_columns(session, name)
+    columns = dict.fromkeys(
+        ("name", "type", "kind", "null?", "default", "primary key", "unique key", "check", "expression", "comment",
+         "policy name", "privacy domain"), TEXT)  # fmt: skip
     return results.rows(
         columns,
         [
-            [c.name, c.type.declared, "COLUMN", "Y" if c.nullable else "N", c.default, "N", "N", None, None, c.comment,
-             None, None]
+            [c.name, c.type.declared, "COLUMN", "Y" if c.nullable else "N", c.default, _flag(c.name in primary),
+             _flag(c.name in unique), None, None, c.comment, None, None]
             for c in table_columns(session, name)
         ],
     )  # fmt: skip
+
+
+def _key_columns(session: Session, table: ObjectName) -> tuple[set[str], set[str]]:
+    """The columns of the table's primary key, and those of its unique ones."""
+    from intentscore.local import keys
+
+    declared = keys.of_table(session, table)
+    primary, unique = (
+        {c for k in declared if k.kind == kind for c in k.columns} for kind in (keys.PRIMARY, keys.UNIQUE)
+    )
+    return primary, unique
+
+
+def _flag(is_set: bool) -> str:
+    return "Y" if is_set else "N"

@@ -19,7 +19,20 @@ if TYPE_CHECKING:
     from intentscore.local.session import Session
 
 STAGE = "STAGE"
-MODEL_URI = re.compile(r"snow://model/(?P<model>.+?)/versions/(?P<version>[^/]+)/?(?P<path>.*)", re.DOTALL)
+VERSION_URI = re.compile(
+    r"snow://(?P<kind>model|dataset)/(?P<name>.+?)/versions/(?P<version>[^/]+)/?(?P<path>.*)", re.DOTALL
+)
+_BARE_URI = re.compile(
+    r"""'(?:[^'\\]|''|\\.)*'|\$\$.*?\$\$|(?<!["\w])(snow://\w+/(?:"(?:[^"]|"")*"|[^\s"'(),;])+)|"(?:[^"]|"")*\"""",
+    re.DOTALL,
+)
+
+
+def with_quoted_addresses(text: str) -> str:
+    """`FROM snow://dataset/D/versions/V` with its address as a string: its `//` would start a comment."""
+    if "snow://" not in text:
+        return text
+    return _BARE_URI.sub(lambda found: names.literal(found[1]) if found[1] else found[0], text)
 
 
 @dataclass(frozen=True)
@@ -79,11 +92,8 @@ def locate(session: Session, text: str) -> Location:
 
 
 def _located(session: Session, text: str) -> Location:
-    if found := MODEL_URI.fullmatch(text):
-        from intentscore.local.models import version_folder
-
-        folder = version_folder(session, names.split(found["model"]), names.fold(found["version"]))
-        return Location(folder, found["path"], f"versions/{found['version']}", read_only=True)
+    if found := VERSION_URI.fullmatch(text):
+        return _of_version(session, found["kind"], names.split(found["name"]), found["version"], found["path"])
     if text.startswith("@~"):
         return Location(_made(session.engine.folder("stages", "_USER")), text[2:].lstrip("/"), "")
     if text.startswith("@%"):
@@ -104,6 +114,16 @@ def _located(session: Session, text: str) -> Location:
         folder, path, name.name.lower(), temporary=session.catalog.is_temporary(STAGE, name),
         file_format=entry.details.get("file_format"), name=name,
     )  # fmt: skip
+
+
+def _of_version(session: Session, kind: str, name: list[str], version: str, path: str) -> Location:
+    from intentscore.local import datasets, models
+
+    if kind == "dataset":
+        folder = datasets.version_folder(session, name, version)
+    else:
+        folder = models.version_folder(session, name, names.fold(version))
+    return Location(folder, path, f"versions/{version}", read_only=True)
 
 
 def _split(text: str) -> tuple[str, str]:

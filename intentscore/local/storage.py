@@ -20,6 +20,7 @@ import duckdb
 from intentscore.local import catalog, names, uploads
 from intentscore.local.errors import invalid
 
+FOLDERS = {"STAGE": "stages", "MODEL": "models", "DATASET": "datasets"}
 SUFFIX, WAL = ".duckdb", ".wal"
 STARTED, DROPPED = ".new", ".dropped"
 LONGEST_NAME = 255 - len(SUFFIX + WAL + DROPPED)
@@ -101,11 +102,11 @@ class Storage:
     # ------------------------------------------------------------------ folders of stages and model versions
 
     def folders_of(self, kind: str, details: dict[str, Any]) -> list[Path]:
-        """The folders that a stage's or a model's catalog row refers to."""
-        below = {"STAGE": "stages", "MODEL": "models"}.get(kind)
+        """The folders that the catalog row of a stage, a model or a dataset refers to."""
+        below = FOLDERS.get(kind)
         if below is None:
             return []
-        found = [details.get("folder"), *(version["folder"] for version in details.get("versions", {}).values())]
+        found = [details.get("folder"), *(version.get("folder") for version in details.get("versions", {}).values())]
         return [self.folder(below, name) for name in found if name]
 
     def sweep(self, connection: duckdb.DuckDBPyConnection, databases: Iterable[str]) -> None:
@@ -114,11 +115,12 @@ class Storage:
             folder
             for database in databases
             for kind, details in connection.execute(
-                f"SELECT KIND, DETAILS FROM {names.quote(database)}._ENGINE.OBJECTS WHERE KIND IN ('STAGE', 'MODEL')"
+                f"SELECT KIND, DETAILS FROM {names.quote(database)}._ENGINE.OBJECTS WHERE list_contains(?, KIND)",
+                [[*FOLDERS]],
             ).fetchall()
             for folder in self.folders_of(kind, json.loads(details))
         }
-        for kind in ("stages", "models"):
+        for kind in FOLDERS.values():
             for folder in self.folder(kind).glob("*"):
                 if not folder.name.startswith("_") and folder not in known:
                     shutil.rmtree(folder, ignore_errors=True)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlglot import Expr, exp
 
-from intentscore.local import names, results, rewrites, sql
+from intentscore.local import keys, names, results, rewrites, sql
 from intentscore.local.errors import already_exists, does_not_exist, unsupported
 from intentscore.local.names import ObjectName, fold, literal, quote
 from intentscore.local.results import Result
+from intentscore.local.scanner import Scanner
 from intentscore.local.statements import Effect, Statement, statement
-from intentscore.local.tags import set_tags
+from intentscore.local.storage import FOLDERS
+from intentscore.local.tags import set_tags, unset_tags
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
@@ -98,7 +100,7 @@ def drop_schema(session: Session, head: Statement) -> Result:
 def _drop_schema(session: Session, database: str, schema: str) -> None:
     session.fetch(f"DROP SCHEMA {quote(database)}.{quote(schema)} CASCADE")
     storage = session.engine.storage
-    entries = [entry for kind in ("STAGE", "MODEL") for entry in session.catalog.entries(kind, database, schema)]
+    entries = [entry for kind in FOLDERS for entry in session.catalog.entries(kind, database, schema)]
     folders = [folder for entry in entries for folder in storage.folders_of(entry.kind, entry.details)]
     session.catalog.drop_schema(database, schema)
     session.transaction.after_commit(lambda: storage.remove(folders))
@@ -123,7 +125,7 @@ def drop_relation(session: Session, name: ObjectName) -> None:
         session.catalog.forget_columns(name)
         session.catalog.clear_tags(name, "TABLE")
         session.catalog.forget_loaded_files(name)
-        for described in ("VIEW", "DYNAMIC TABLE"):
+        for described in ("VIEW", "DYNAMIC TABLE", keys.KEYS):
             session.catalog.remove(described, name)
 
 
@@ -132,6 +134,7 @@ def drop_temporary(session: Session, name: ObjectName) -> None:
     kind = "VIEW" if session.is_temporary_view(physical) else "TABLE"
     session.fetch(f"DROP {kind} temp.main.{quote(physical)}")
     session.catalog.forget_columns(name, temporary=True)
+    session.catalog.remove(keys.KEYS, name)
     session.loaded_files.pop(name, None)
 
 
@@ -163,13 +166,19 @@ def alter_table(session: Session, head: Statement) -> Result:
         raise does_not_exist("Table", str(name))
     if scanner.accept("RENAME", "TO"):
         _rename(session, name, session.resolve(_relative(scanner.name(), name)))
+    elif scanner.accept("SWAP", "WITH"):
+        _swap(session, name, session.resolve(_relative(scanner.name(), name)))
     elif scanner.accept("SET", "TAG"):
         set_tags(session, name, "TABLE", scanner)
+    elif scanner.accept("UNSET", "TAG"):
+        unset_tags(session, name, "TABLE", scanner)
+    elif scanner.accept("UNSET", "COMMENT"):
+        session.fetch(f"COMMENT ON TABLE {session.physical(name)} IS NULL")
     elif scanner.accept("SET"):
         options = scanner.options({"COMMENT": str, "DATA_RETENTION_TIME_IN_DAYS": int, "CHANGE_TRACKING": bool})
         if "COMMENT" in options:
-            session.fetch(f"COMMENT ON TABLE {name.duckdb} IS {literal(options['COMMENT'])}")
-    else:
+            session.fetch(f"COMMENT ON TABLE {session.physical(name)} IS {literal(options['COMMENT'])}")
+    elif not _drop_key(session, name, scanner):
         _alter_columns(session, name, scanner)
     scanner.end()
     return results.done()
@@ -193,16 +202,52 @@ def _rename(session: Session, old: ObjectName, new: ObjectName) -> None:
     session.catalog.rename_table(old, new)
 
 
-def _alter_columns(session: Session, name: ObjectName, scanner: Any) -> None:
-    """ADD, DROP and RENAME COLUMN, and SET or DROP NOT NULL, which DuckDB has itself."""
-    tree = sql.parse(f"ALTER TABLE X {scanner.rest()}")
+def _alter_columns(session: Session, name: ObjectName, scanner: Scanner) -> None:
+    """ADD, DROP, RENAME and ALTER COLUMN, which DuckDB has itself, and what it has not: keys and comments."""
+    text = scanner.rest()
+    tree = sql.parse(f"ALTER TABLE X {text}")
     if not isinstance(tree, exp.Alter):
         raise unsupported(f"this ALTER TABLE: {scanner.text[:120]}")
     for action in tree.args["actions"]:
-        folded = rewrites.apply(rewrites.fold_names(action), session)
-        text = folded.sql(dialect="duckdb")
-        verb = "" if text.upper().startswith(("ADD", "DROP", "RENAME", "ALTER")) else "ADD COLUMN "
-        session.fetch(f"ALTER TABLE {session.physical(name)} {verb}{text}")
+        if isinstance(action, exp.AddConstraint):
+            keys.add(session, name, action.expressions)
+        elif isinstance(action, exp.AlterColumn) and action.args.get("comment") is not None:
+            _comment_on_column(session, name, fold(action.this.sql(dialect="snowflake")), action.args["comment"].name)
+        else:
+            _alter_column(session, name, action)
+
+
+def _alter_column(session: Session, name: ObjectName, action: Expr) -> None:
+    folded = rewrites.apply(rewrites.fold_names(action), session)
+    text = folded.sql(dialect="duckdb")
+    verb = "" if text.upper().startswith(("ADD", "DROP", "RENAME", "ALTER")) else "ADD COLUMN "
+    session.fetch(f"ALTER TABLE {session.physical(name)} {verb}{text}")
+
+
+def _drop_key(session: Session, name: ObjectName, scanner: Scanner) -> bool:
+    """ALTER TABLE … DROP PRIMARY KEY, UNIQUE (…), FOREIGN KEY (…) or CONSTRAINT; False where it drops none."""
+    for kind in (keys.PRIMARY, keys.UNIQUE, keys.FOREIGN):
+        if scanner.accept("DROP", *kind.split()):
+            columns = [fold(c.strip()) for c in scanner.parenthesised().split(",")] if scanner.peek() == "(" else None
+            keys.drop(session, name, kind, columns=columns)
+            break
+    else:
+        if not scanner.accept("DROP", "CONSTRAINT"):
+            return False
+        keys.drop(session, name, "", scanner.identifier())
+    scanner.accept("CASCADE") or scanner.accept("RESTRICT")
+    return True
+
+
+def _swap(session: Session, one: ObjectName, other: ObjectName) -> None:
+    """Each table gets the other's name, with all that is noted about it."""
+    if not session.table_exists(other):
+        raise does_not_exist("Table", str(other))
+    if one[:2] != other[:2] or {one, other} & set(session.temporary_tables):
+        raise unsupported("swapping a temporary table, or tables of two schemas")
+    aside = one._replace(name=f"_swap {one.name}")
+    for old, new in ((one, aside), (other, one), (aside, other)):
+        _rename(session, old, new)
 
 
 # ---------------------------------------------------------------------------- comments
@@ -227,5 +272,9 @@ def comment_on_column(session: Session, head: Statement) -> Result:
     head.scanner.expect("IS")
     comment = head.scanner.string()
     head.scanner.end()
-    session.fetch(f"COMMENT ON COLUMN {session.resolve(table).duckdb}.{quote(column)} IS {literal(comment)}")
+    _comment_on_column(session, session.resolve(table), column, comment)
     return results.done()
+
+
+def _comment_on_column(session: Session, table: ObjectName, column: str, comment: str) -> None:
+    session.fetch(f"COMMENT ON COLUMN {session.physical(table)}.{quote(column)} IS {literal(comment)}")

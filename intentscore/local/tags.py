@@ -155,6 +155,15 @@ def _domain(given: str) -> str:
     return {"MODULE": "MODEL", "VIEW": "TABLE", "DYNAMIC TABLE": "TABLE"}.get(given.upper(), given.upper())
 
 
+@context_function("SYSTEM$GET_TAG")
+def get_tag(session: Session, tag: str, object_name: str, domain: str) -> str | None:
+    """The value of a tag on an object, or NULL."""
+    wanted = str(_tag(session, split(tag)).name)
+    name = session.resolve(split(object_name))
+    references = session.catalog.tag_references(name.database)
+    return next((r[3] for r in references if r[:3] == (name, _domain(domain), wanted)), None)
+
+
 @table_function("TAG_REFERENCES_INTERNAL")
 def tag_references_internal(session: Session, tag_name: str) -> pa.Table:
     wanted = session.resolve(split(tag_name))

@@ -40,7 +40,7 @@ def put(session: Session, head: Statement) -> Result:
     options = scanner.options({"PARALLEL": int, "AUTO_COMPRESS": bool, "SOURCE_COMPRESSION": str, "OVERWRITE": bool})
     scanner.end()
     if where.read_only:
-        raise SnowflakeError("SQL compilation error:\na model version cannot be written to.", 2076, "42601")
+        raise SnowflakeError("SQL compilation error:\nthe files of a version cannot be written to.", 2076, "42601")
     target = where.made()
     if options.get("OVERWRITE", False):
         session.put_aside(target, source)
@@ -94,7 +94,7 @@ def remove(session: Session, head: Statement) -> Result:
     pattern = head.scanner.options({"PATTERN": str}).get("PATTERN")
     head.scanner.end()
     if where.read_only:
-        raise SnowflakeError("SQL compilation error:\na model version cannot be changed.", 2076, "42601")
+        raise SnowflakeError("SQL compilation error:\nthe files of a version cannot be changed.", 2076, "42601")
     rows = []
     for file in _matching(where, pattern):
         rows.append([f"{where.label}/{where.relative(file)}", "removed"])
@@ -111,7 +111,7 @@ def copy_files(session: Session, head: Statement) -> Result:
     scanner = head.scanner
     target = locate(session, scanner.location())
     if target.read_only:
-        raise SnowflakeError("SQL compilation error:\na model version cannot be written to.", 2076, "42601")
+        raise SnowflakeError("SQL compilation error:\nthe files of a version cannot be written to.", 2076, "42601")
     scanner.expect("FROM")
     if scanner.peek() == "(":
         pairs, prefix = _named_by_query(session, scanner.parenthesised()), f"{target.name}/"

@@ -7,7 +7,7 @@ import gzip
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -65,11 +65,16 @@ def is_location(scanner: Scanner) -> bool:
 def copy_into_location(session: Session, scanner: Scanner) -> Result:
     unload = _read(session, scanner)
     if unload.location.read_only:
-        raise SnowflakeError("SQL compilation error:\na model version cannot be written to.", 2076, "42601")
+        raise SnowflakeError("SQL compilation error:\nthe files of a version cannot be written to.", 2076, "42601")
     form = formats.find(session, unload.options.get("FILE_FORMAT") or unload.location.file_format)
-    selected = sql.run_text(session, unload.query)
     if unload.options.get("VALIDATION_MODE"):
-        return selected
+        return sql.run_text(session, unload.query)
+    return _report(unload, *unload_files(session, unload, form))
+
+
+def unload_files(session: Session, unload: Unload, form: FileFormat) -> tuple[pa.Table, list[Written]]:
+    """Write the rows of the query; what they were, and the files they are in."""
+    selected = sql.run_text(session, unload.query)
     table, columns = selected.table, list(selected.columns)
     if form.type == "JSON" and (len(columns) != 1 or columns[0].wire not in SEMISTRUCTURED):
         raise SnowflakeError(
@@ -82,7 +87,7 @@ def copy_into_location(session: Session, scanner: Scanner) -> Result:
     else:
         for folder, part in _partitions(session, unload, table):
             written += _write(unload, form, part, columns, folder=folder, query_id=results.new_query_id())
-    return _report(unload, table, written)
+    return table, written
 
 
 def _read(session: Session, scanner: Scanner) -> Unload:
@@ -94,7 +99,7 @@ def _read(session: Session, scanner: Scanner) -> Unload:
         query = "SELECT * FROM " + ".".join(quote(part) for part in scanner.name())
     partition_by = None
     if scanner.accept("PARTITION", "BY"):
-        partition_by = _expression(scanner)
+        partition_by = expression(scanner, OPTIONS)
     options = scanner.options(OPTIONS)
     if scanner.accept("HEADER"):
         options["HEADER"] = True
@@ -105,14 +110,12 @@ def _read(session: Session, scanner: Scanner) -> Unload:
     return Unload(location, query, partition_by, options)
 
 
-def _expression(scanner: Scanner) -> str:
-    """Text up to the next option."""
+def expression(scanner: Scanner, ends: Container[str]) -> str:
+    """The text of an expression, up to one of the options that may follow it."""
     if scanner.peek() == "(":
         return scanner.parenthesised()
     start = scanner.tokens[scanner.at].start
-    while (
-        not scanner.done and not (scanner.peek() in OPTIONS and scanner.peek(1) == "=") and scanner.peek() != "HEADER"
-    ):
+    while not scanner.done and not (scanner.peek() in ends and scanner.peek(1) == "=") and scanner.peek() != "HEADER":
         scanner.at += 1
     end = scanner.tokens[scanner.at].start if scanner.at < len(scanner.tokens) else len(scanner.text)
     return scanner.text[start:end]

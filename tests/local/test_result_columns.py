@@ -126,3 +126,16 @@ def test_a_plan_is_explained_as_text(connection: SnowflakeConnection) -> None:
     execute(connection, "create table visits (id int)")
     (plan,) = execute(connection, "explain using text select id from visits").fetchone()
     assert "VISITS" in plan
+
+
+def test_whole_numbers_are_as_wide_as_their_type(session: Session) -> None:
+    query = "SELECT 7::NUMBER(2) A, 7::NUMBER(4) B, 7::NUMBER(9) C, 7::NUMBER(18) D, 7::NUMBER(38) E"
+    kinds = [str(kind) for kind in session.sql(query).to_pandas().dtypes]
+    assert kinds == ["int8", "int16", "int32", "int64", "int64"]
+
+
+def test_a_seed_gives_each_row_its_number_again(session: Session) -> None:
+    query = "SELECT RANDOM(7) AS R FROM TABLE(GENERATOR(ROWCOUNT => 100))"
+    first, second = (session.sql(query).to_pandas()["R"].to_list() for _ in range(2))
+    assert first == second
+    assert len(set(first)) == 100

@@ -116,6 +116,15 @@ for _spelling in ("SEQ1", "SEQ2", "SEQ4", "SEQ8"):
     _sequence(_spelling)
 
 
+@function("RANDOM")
+def random(seed: Expr | None = None) -> Expr:
+    """With a seed, each row has a number of its own, and the same rows the same numbers."""
+    if seed is None:
+        return macro("sf_random")
+    row = exp.Window(this=exp.Anonymous(this="row_number"))
+    return macro("sf_signed", exp.Anonymous(this="hash", expressions=[seed, row]))
+
+
 @function("UNIFORM")
 def uniform(low: Expr, high: Expr, generator: Expr) -> Expr:
     return macro("sf_uniform", low, high, generator)
