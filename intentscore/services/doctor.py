@@ -14,6 +14,14 @@ from typing import TYPE_CHECKING
 from intentscore import __version__
 from intentscore.errors import ConfigurationError, IntentscoreError, WarehouseError
 from intentscore.services.packaging import pinned_packages
+from intentscore.services.versions import (
+    CHAMPION,
+    alias_holder,
+    features_of,
+    load_version,
+    registered_versions,
+    wanted_version,
+)
 from intentscore.settings import Settings
 from intentscore.warehouse.errors import snowflake_errors
 from intentscore.warehouse.grants import GRANTS, OPTIONAL, OWNER
@@ -162,6 +170,20 @@ def _packages(subject: Subject) -> Check:
     return Check("packages", True, f"{len(pins)} for Python {RUNTIME} from {source or 'the account'}")
 
 
+def _champion(subject: Subject) -> Check:
+    """Whether it can score (its features are there) and be explained."""
+    session, settings = subject.session, subject.settings
+    known = registered_versions(session, settings)
+    if alias_holder(known, CHAMPION) is None:
+        return Check("champion", True, "none yet")
+    version = wanted_version(known, settings, CHAMPION)
+    view = features_of(session, settings, version).full_name
+    methods = {found["target_method"] for found in load_version(session, settings, version.name).show_functions()}
+    if "explain" not in methods or "base_log_odds" not in version.metrics:
+        return Check("champion", False, f"{version.name} cannot be explained", "register its run again")
+    return Check("champion", True, f"{version.name}, which reads {view}")
+
+
 def _versions(subject: Subject | None = None) -> Check:
     clients = ("snowflake-snowpark-python", "snowflake-ml-python", "snowflake-connector-python", "lightgbm")
     found = ", ".join(f"{name} {metadata.version(name)}" for name in clients)
@@ -189,4 +211,4 @@ def _free_disk_of(settings: Settings) -> Check:
     return Check("free disk", True, f"{free:.0f} GB")
 
 
-CHECKS = (_target, _credentials, _role, _privileges, _warehouse, _packages, _versions, _clock, _free_disk)
+CHECKS = (_target, _credentials, _role, _privileges, _warehouse, _packages, _champion, _versions, _clock, _free_disk)

@@ -13,7 +13,7 @@ from intentscore.services.schedule_config import PYPI
 from intentscore.settings import Settings
 from intentscore.warehouse.session import open_session
 
-from .conftest import Workspace
+from .conftest import Trained, Workspace
 
 
 def test_everything_is_in_place_on_the_local_engine(workspace: Workspace) -> None:
@@ -34,7 +34,18 @@ def test_a_failing_check_is_shown_with_its_mend_and_the_others_are_made(
     assert not result.healthy
 
 
-NAMES = ("target", "credentials", "role", "privileges", "warehouse", "packages", "versions", "clock", "free disk")
+NAMES = (
+    "target",
+    "credentials",
+    "role",
+    "privileges",
+    "warehouse",
+    "packages",
+    "champion",
+    "versions",
+    "clock",
+    "free disk",
+)
 
 
 def test_all_that_can_be_wrong_is_checked(workspace: Workspace) -> None:
@@ -67,3 +78,18 @@ def test_without_credentials_it_says_so_and_checks_what_it_can(monkeypatch: pyte
     assert result.checks[0].mend
     with pytest.raises(ConfigurationError, match=r"\(credentials\)"):
         result.require_healthy()
+
+
+def test_a_champion_whose_features_are_there_and_that_explains_itself_is_sound(trained: Trained) -> None:
+    result = examine(Subject(trained.workspace.session, trained.workspace.settings, PYPI))
+    found = {check.check: check for check in result.checks}
+    assert found["champion"].ok
+    assert found["champion"].found.startswith(f"{trained.registered.version}, which reads SESSION_FEATURES$V")
+
+
+def test_a_champion_without_its_features_is_named(trained: Trained) -> None:
+    view = trained.workspace.settings.feature_view.model_copy(update={"name": "NO_SUCH_FEATURES"})
+    settings = trained.workspace.settings.model_copy(update={"feature_view": view})
+    found = {check.check: check for check in examine(Subject(trained.workspace.session, settings, PYPI)).checks}
+    assert not found["champion"].ok
+    assert trained.registered.version in found["champion"].found
