@@ -100,7 +100,8 @@ CALENDAR = ("IS_WEEKEND", "SPECIAL_DAY", "MONTH_NUMBER", "MONTH_SIN", "MONTH_COS
 class MonitoringLimits(Strict):
     """How far a day may lie from the baseline, and a version from what it promised, before it is an alarm.
 
-    A drift limit never is lower than the farthest of `chance_days` days of the same size drawn from the baseline.
+    A drift limit never is lower than the farthest of `chance_days` days of the same size drawn from the baseline. A day
+    that is beyond it must also differ from the `recent_days` before it, if they have `min_recent_sessions`.
     """
 
     max_psi: Annotated[float, Field(ge=0)] = 0.1
@@ -110,6 +111,8 @@ class MonitoringLimits(Strict):
     max_missing: Annotated[float, Field(ge=0, le=1)] = 0.02
     chance_days: Annotated[int, Field(ge=99, le=100_000)] = 5000
     min_sessions: Annotated[int, Field(ge=1)] = 30
+    recent_days: Annotated[int, Field(ge=0, le=366)] = 28
+    min_recent_sessions: Annotated[int, Field(ge=1)] = 500
     not_limited: tuple[Name, ...] = CALENDAR
     max_auc_loss: Annotated[float, Field(ge=0, le=1)] = 0.03
     max_calibration_error: Annotated[float, Field(ge=0, le=1)] = 0.05

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -9,28 +10,33 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from intentscore.errors import GateRefusedError
+from intentscore.services.monitor_limits import Change, changes, read_values, references, stability
+from intentscore.services.monitor_metrics import Range
+from intentscore.services.monitor_source import SCORE, existing_source, watched
 from intentscore.services.runs import recorded
+from intentscore.services.versions import CHAMPION, alias_holder, registered_versions
 from intentscore.settings import Settings, Strict
+from intentscore.warehouse.identifiers import qualified
 from intentscore.warehouse.tables import SCORES, SESSIONS
 
 if TYPE_CHECKING:
+    import pandas as pd
     from snowflake.snowpark import Session
 
-SMALLEST_SHARE = 1e-4
-REFERENCE_DAYS = 28
+    from intentscore.model.drift import Reference
 
 
 class CheckLimits(Strict):
-    """`max_drift` is a population stability index; `max_age_days` how far the newest session may lie behind."""
+    """`max_age_days`: how far the newest session may lie behind. The limits of drift are those of `monitoring`."""
 
-    max_drift: float = Field(default=0.25, gt=0)
     max_age_days: int = Field(default=2, ge=0)
-    min_reference_scores: int = Field(default=500, ge=1)
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """`drift` is None while there are too few earlier scores to compare with."""
+    """`drift` is the population stability index of the scores against the days before, None while these have too few;
+    `compared` the columns that were held against their limits of drift.
+    """
 
     run_id: str
     day: date
@@ -40,6 +46,7 @@ class CheckResult:
     highest: float
     newest_day: date
     drift: float | None
+    compared: int
 
 
 def check_day(session: Session, settings: Settings, day: date, limits: CheckLimits) -> CheckResult:
@@ -52,17 +59,20 @@ def check_day(session: Session, settings: Settings, day: date, limits: CheckLimi
         found, lowest, highest = session.sql(
             f"SELECT COUNT(*), MIN(SCORE), MAX(SCORE) FROM {scores} WHERE SESSION_DATE = '{day}'::DATE"
         ).collect()[0]
-        drift = _drift(session, scores, day, limits)
         run.row_count = found
-        faults = _faults(day, expected, found, lowest, highest, newest, drift, limits)
+        values, baseline = _values(session, settings, day)
+        moved = changes(values, day, settings.monitoring.limits, baseline)
+        faults = [*_faults(day, expected, found, lowest, highest, newest, limits), *map(_in_words, moved)]
         if faults:
             raise GateRefusedError(f"the scores of {day} are not fit for use: {'; '.join(faults)}")
-        return CheckResult(run.run_id, day, expected, found, lowest, highest, newest, drift)
+        drift = stability(values, day, settings.monitoring.limits)
+        compared = 0 if drift is None else len(values.columns) - 1
+        return CheckResult(run.run_id, day, expected, found, lowest, highest, newest, drift, compared)
 
 
 def _faults(
     day: date, expected: int, found: int, lowest: float | None, highest: float | None, newest: date | None,
-    drift: float | None, limits: CheckLimits,
+    limits: CheckLimits,
 ) -> list[str]:  # fmt: skip
     faults = []
     if found != expected:
@@ -71,32 +81,27 @@ def _faults(
         faults.append(f"scores from {lowest:g} to {highest:g}, outside 0 to 1")
     if newest is None or newest < day - timedelta(days=limits.max_age_days):
         faults.append(f"the newest session is of {newest}, more than {limits.max_age_days} days behind")
-    if drift is not None and drift > limits.max_drift:
-        faults.append(f"drift {drift:.3f} over the limit of {limits.max_drift:g}")
     return faults
 
 
-def _drift(session: Session, scores: str, day: date, limits: CheckLimits) -> float | None:
-    """Population stability index of the day's scores over the deciles of the 28 days before.
-
-    PSI = sum over bins of (actual - expected) * ln(actual / expected), with shares below 1e-4 taken as 1e-4;
-    N. Siddiqi, Credit Risk Scorecards (2006).
+def _values(session: Session, settings: Settings, day: date) -> tuple[pd.DataFrame, Mapping[str, Reference] | None]:
+    """The watched columns of the day and the days before, and the champion's baseline; without a monitor the scores
+    alone, and no baseline.
     """
-    first = day - timedelta(days=REFERENCE_DAYS)
-    before = f"SESSION_DATE >= '{first}'::DATE AND SESSION_DATE < '{day}'::DATE"
-    known = session.sql(f"SELECT COUNT(*) FROM {scores} WHERE {before}").collect()[0][0]
-    if known < limits.min_reference_scores:
-        return None
-    edges = ", ".join(f"APPROX_PERCENTILE(SCORE, {i / 10}) AS E{i}" for i in range(1, 10))
-    place = " + ".join(f"IFF(s.SCORE > e.E{i}, 1, 0)" for i in range(1, 10))
-    share = f"GREATEST(COUNT_IF({{}}) / NULLIF(SUM(COUNT_IF({{}})) OVER (), 0)::FLOAT, {SMALLEST_SHARE})"
-    of_day, of_before = f"s.SESSION_DATE = '{day}'::DATE", f"s.SESSION_DATE < '{day}'::DATE"
-    found = session.sql(
-        f"WITH e AS (SELECT {edges} FROM {scores} WHERE {before}),\n"
-        f"bins AS (SELECT {place} AS BIN, {share.format(of_day, of_day)} AS ACTUAL, "
-        f"{share.format(of_before, of_before)} AS EXPECTED\n"
-        f"FROM {scores} s CROSS JOIN e WHERE s.SESSION_DATE BETWEEN '{first}'::DATE AND '{day}'::DATE "
-        "GROUP BY BIN)\n"
-        "SELECT SUM((ACTUAL - EXPECTED) * LN(ACTUAL / EXPECTED)) FROM bins"
-    ).collect()[0][0]
-    return None if found is None else float(found)
+    within = Range("", day, day).from_earlier(settings.monitoring.limits.recent_days)
+    champion = alias_holder(registered_versions(session, settings), CHAMPION)
+    if champion is not None:
+        names = watched(settings, champion)
+        if existing_source(session, names) is not None:
+            view, baseline = (qualified(session, name) for name in (names.view, names.baseline))
+            return read_values(session, view, within.where), references(read_values(session, baseline))
+    scores = SCORES.qualified_name(session, settings)
+    frame: pd.DataFrame = session.sql(
+        f"SELECT SESSION_DATE AS DAY, SCORE FROM {scores} "
+        f"WHERE SESSION_DATE BETWEEN '{within.first}'::DATE AND '{within.last}'::DATE"
+    ).to_pandas()
+    return frame.astype({SCORE: "float64"}), None
+
+
+def _in_words(change: Change) -> str:
+    return f"{change.column} drifted: {change.measure} {change.value:.3f} over the limit of {change.limit:.3g}"

@@ -25,7 +25,6 @@ from intentscore.services.runs import recorded
 from intentscore.services.versions import (
     CHAMPION,
     RegisteredVersion,
-    features_of,
     load_version,
     registered_versions,
     wanted_version,
@@ -71,8 +70,8 @@ def monitor(session: Session, settings: Settings) -> MonitorResult:
 
     Made once, and again only when what it is made of has changed (the feature view, the cut-off).
 
-    Raises ConfigurationError without a champion or features, GateRefusedError when the champion was trained on
-    a feature view that is gone or does not say what it learned from.
+    Raises ConfigurationError without a champion, GateRefusedError when the feature view that it was trained on is gone
+    or it does not say what it learned from.
     """
     with recorded(session, settings, "monitor") as run:
         champion = wanted_version(registered_versions(session, settings), settings, CHAMPION)
@@ -110,7 +109,6 @@ def monitors(session: Session, settings: Settings) -> tuple[ShownMonitor, ...]:
 
 def ensure_monitor(session: Session, settings: Settings, version: RegisteredVersion) -> bool:
     """Make the version's monitor unless it is there as it should be; True when it was made."""
-    features_of(session, settings, version)
     create_tables(session, settings, [SESSIONS, SCORES])
     names = watched(settings, version.name)
     known = {one.name: one for one in monitors(session, settings)}.get(names.monitor)

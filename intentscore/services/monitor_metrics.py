@@ -43,6 +43,9 @@ class Range:
     def _end(self) -> date:
         return self.last + timedelta(days=1)
 
+    def from_earlier(self, days: int) -> Range:
+        return Range(self.monitor, self.first - timedelta(days=days), self.last)
+
     def query(self, function: str, metric: str, column: str | None, granularity: str) -> str:
         words = [literal(word) for word in (self.monitor, metric, column, granularity) if word is not None]
         words += [f"'{day}'::TIMESTAMP_NTZ" for day in (self.first, self._end)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,9 @@ import numpy as np
 
 from intentscore.errors import ConfigurationError, GateRefusedError, NothingToDoError
 from intentscore.model import drift
-from intentscore.model.drift import Drift
+from intentscore.model.drift import Drift, Reference
 from intentscore.model.metrics import Decile, deciles, evaluate
-from intentscore.services.monitor_limits import KINDS, Limits, open_limits, read_values
+from intentscore.services.monitor_limits import Limits, changed, kind_of, read_values, recent_rows, references
 from intentscore.services.monitor_metrics import DRIFT, PERFORMANCE, STAT, WHOLE, Metric, Range, ask
 from intentscore.services.monitor_source import ACTUAL, PREDICTED, SCORE, Watched, existing_source, watched
 from intentscore.services.versions import CHAMPION, RegisteredVersion, registered_versions, wanted_version
@@ -75,7 +75,9 @@ class ColumnDrift:
     """A column on a day against the baseline; see `intentscore.model.drift` for the measures.
 
     `kind` is score, numeric or categorical. A limit is None where there is none; `beyond` names the measures over
-    theirs.
+    theirs. `changed` tells whether it also differs from the days before, None when that was not asked: because
+    nothing is beyond, or these days have too few sessions. Beyond the baseline and not known to be like the days
+    before: that is an alarm.
     """
 
     day: date
@@ -92,6 +94,11 @@ class ColumnDrift:
     missing: float | None
     missing_limit: float | None
     beyond: tuple[str, ...]
+    changed: bool | None = None
+
+    @property
+    def alarming(self) -> bool:
+        return bool(self.beyond) and self.changed is not False
 
 
 @dataclass(frozen=True)
@@ -149,7 +156,7 @@ def monitor_report(
         within = _range(session, names, first, last)
         limits = settings.monitoring.limits
         by_day = _days(session, settings, within)
-        drifts = tuple(_drifts(session, names, within, open_limits(session, names, limits)))
+        drifts = tuple(_drifts(session, names, within, limits))
         performance, calibration = _performance(session, names, within, champion, by_day)
     return MonitorReport(
         model_name=settings.model_name,
@@ -272,30 +279,36 @@ def _performance(
 # ---------------------------------------------------------------------------- drift
 
 
-def _drifts(session: Session, names: Watched, within: Range, limits: Limits) -> Iterable[ColumnDrift]:
+def _drifts(session: Session, names: Watched, within: Range, limits: MonitoringLimits) -> Iterable[ColumnDrift]:
     """Day by day, the score first and then the features in their order."""
+    baseline = references(read_values(session, qualified(session, names.baseline)))
     asked = [
         (metric, column)
         for metric in OF_DRIFT.values()
-        for column in limits.references
-        if metric != "WASSERSTEIN" or KINDS[column] != "categorical"
+        for column in baseline
+        if metric != "WASSERSTEIN" or baseline[column].numeric
     ]
     measured = _by_day(ask(session, within, DRIFT, asked))
-    values = read_values(session, qualified(session, names.view), within.where)
-    for day in sorted(values["DAY"].unique()):
-        rows = values[values["DAY"] == day]
-        allowed = limits.of_day(len(rows))
-        for column, baseline in limits.references.items():
-            of_monitor = {name: measured.get(day, {}).get((metric, column)) for name, metric in OF_DRIFT.items()}
-            ours = drift.shift_and_missing(baseline, rows[column].to_numpy())
-            yield _column_drift(day, column, Drift(**of_monitor, **ours), allowed[column])
+    before = within.from_earlier(limits.recent_days)
+    values = read_values(session, qualified(session, names.view), before.where)
+    by_size = Limits(baseline, limits)
+    for day in sorted(measured):
+        rows, recent = values[values["DAY"] == day], recent_rows(values, day, limits)
+        allowed = by_size.of_day(len(rows))
+        for column, reference in baseline.items():
+            of_monitor = {name: measured[day].get((metric, column)) for name, metric in OF_DRIFT.items()}
+            ours = drift.shift_and_missing(reference, rows[column].to_numpy())
+            found = _column_drift(day, reference, Drift(**of_monitor, **ours), allowed[column])
+            if found.beyond and recent is not None:
+                found = replace(found, changed=changed(recent, rows, column, limits) is not None)
+            yield found
 
 
-def _column_drift(day: date, column: str, found: Drift, limits: Drift) -> ColumnDrift:
+def _column_drift(day: date, baseline: Reference, found: Drift, limits: Drift) -> ColumnDrift:
     limited = {f"{name}_limit": value for name, value in asdict(limits).items()}
-    return ColumnDrift(
-        day=day, column=column, kind=KINDS[column], beyond=drift.exceeded(found, limits), **asdict(found), **limited
-    )
+    beyond = drift.exceeded(found, limits)
+    measured = asdict(found)
+    return ColumnDrift(day=day, column=baseline.column, kind=kind_of(baseline), beyond=beyond, **measured, **limited)
 
 
 # ---------------------------------------------------------------------------- alarms
@@ -304,7 +317,7 @@ def _column_drift(day: date, column: str, found: Drift, limits: Drift) -> Column
 def _drift_alarms(drifts: Iterable[ColumnDrift]) -> Iterable[Alarm]:
     """One for a column on a day, with the measure that is farthest beyond its limit."""
     for one in drifts:
-        if one.beyond:
+        if one.alarming:
             yield _worst(one)
 
 

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from intentscore.errors import GateRefusedError
-from intentscore.features.definitions import FEATURES
+from intentscore.features.definitions import feature_list
+from intentscore.features.store import RegisteredView, view_features
 from intentscore.services.score import PREDICTION
 from intentscore.services.versions import RegisteredVersion, features_of, load_version
 from intentscore.settings import Settings
 from intentscore.warehouse.errors import snowflake_errors
-from intentscore.warehouse.identifiers import current_schema, literal, qualified
+from intentscore.warehouse.identifiers import current_schema, identifier, literal, qualified
 from intentscore.warehouse.tables import SCORES, SESSIONS
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def definition(session: Session, settings: Settings, version: RegisteredVersion)
     """12 hex digits that change with the view's SQL or with what decides baseline and cut-off."""
     monitoring = settings.monitoring
     decided = (monitoring.cut_off, monitoring.marketing_share, monitoring.baseline_sessions)
-    text = f"{_view_query(session, settings, version, '0')} {_learned_sessions(version)} {decided}"
+    view = features_of(session, settings, version)
+    text = f"{_view_query(session, settings, version.name, view, '0')} {_learned_sessions(version)} {decided}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -74,9 +76,9 @@ def write_source(session: Session, settings: Settings, version: RegisteredVersio
     """Write the baseline and make the view, in the place of any there was. Raises GateRefusedError when the version
     does not say what it learned from, or none of these sessions is left.
     """
-    names = watched(settings, version.name)
+    names, features = watched(settings, version.name), features_of(session, settings, version)
     staged, baseline, view = (qualified(session, name) for name in (STAGED, names.baseline, names.view))
-    session.sql(_stage_statement(session, settings, version, staged)).collect()
+    session.sql(_stage_statement(session, settings, version, features, staged)).collect()
     cut_off = settings.monitoring.cut_off
     if cut_off is None:
         cut_off = _score_of_share(session, staged, settings.monitoring.marketing_share)
@@ -85,23 +87,23 @@ def write_source(session: Session, settings: Settings, version: RegisteredVersio
     comment = f"scores of {version.name} and their outcomes; cut-off {cut_off!r}, definition {made.definition}"
     session.sql(
         f"CREATE OR REPLACE TABLE {baseline} COMMENT = {literal(f'what {version.name} learned from, with its scores')} "
-        f"AS\nSELECT {_columns(at)}\nFROM {staged} c"
+        f"AS\nSELECT {_columns(session, settings, features, at)}\nFROM {staged} c"
     ).collect()
     session.sql(
-        f"CREATE OR REPLACE VIEW {view} COMMENT = {literal(comment)} AS\n{_view_query(session, settings, version, at)}"
+        f"CREATE OR REPLACE VIEW {view} COMMENT = {literal(comment)} AS\n"
+        f"{_view_query(session, settings, version.name, features, at)}"
     ).collect()
     session.sql(f"DROP TABLE IF EXISTS {staged}").collect()
     return made
 
 
-def _columns(cut_off: str, features: str = "c", outcome: str = "c") -> str:
+def _columns(
+    session: Session, settings: Settings, view: RegisteredView, cut_off: str, features: str = "c", outcome: str = "c"
+) -> str:
     """The columns of view and baseline, from the rows called `c`."""
-    kept = [
-        f"TO_VARCHAR(CAST({features}.{f.name} AS INTEGER)) AS {f.name}"
-        if f.kind == "categorical"
-        else f"{features}.{f.name} AS {f.name}"
-        for f in FEATURES
-    ]
+    categorical = {feature.name for feature in feature_list(settings) if feature.kind == "categorical"}
+    given = {name: f"{features}.{identifier(name)}" for name in view_features(session, view)}
+    texts = {name: f"TO_VARCHAR(CAST({sql} AS INTEGER))" for name, sql in given.items() if name in categorical}
     return ",\n".join(
         [
             f"c.UID AS {KEY}",
@@ -109,19 +111,18 @@ def _columns(cut_off: str, features: str = "c", outcome: str = "c") -> str:
             f"c.SCORE AS {SCORE}",
             f"IFF(c.SCORE >= {cut_off}, 1, 0) AS {PREDICTED}",
             f"CAST({outcome}.REVENUE AS INTEGER) AS {ACTUAL}",
-            *kept,
+            *(f"{sql} AS {identifier(name)}" for name, sql in (given | texts).items()),
         ]
     )
 
 
-def _view_query(session: Session, settings: Settings, version: RegisteredVersion, cut_off: str) -> str:
-    view = qualified(session, features_of(session, settings, version).full_name)
+def _view_query(session: Session, settings: Settings, version: str, view: RegisteredView, cut_off: str) -> str:
     scores, sessions = (table.qualified_name(session, settings) for table in (SCORES, SESSIONS))
     return (
-        f"SELECT {_columns(cut_off, 'f', 's')}\nFROM {scores} c\n"
+        f"SELECT {_columns(session, settings, view, cut_off, 'f', 's')}\nFROM {scores} c\n"
         f"JOIN {sessions} s ON s.UID = c.UID AND s.SESSION_DATE = c.SESSION_DATE\n"
-        f"JOIN {view} f ON f.UID = c.UID AND f.SESSION_DATE = c.SESSION_DATE\n"
-        f"WHERE c.MODEL_NAME = {literal(settings.model_name)} AND c.MODEL_VERSION = {literal(version.name)}\n"
+        f"JOIN {qualified(session, view.full_name)} f ON f.UID = c.UID AND f.SESSION_DATE = c.SESSION_DATE\n"
+        f"WHERE c.MODEL_NAME = {literal(settings.model_name)} AND c.MODEL_VERSION = {literal(version)}\n"
         # a score that is no probability suspends a monitor; `check` reports it
         "AND c.SCORE BETWEEN 0 AND 1"
     )
@@ -136,12 +137,13 @@ def _learned_sessions(version: RegisteredVersion) -> str:
     return f"SESSION_DATE BETWEEN '{version.learned_from}'::DATE AND '{version.learned_until}'::DATE"
 
 
-def _stage_statement(session: Session, settings: Settings, version: RegisteredVersion, staged: str) -> str:
+def _stage_statement(
+    session: Session, settings: Settings, version: RegisteredVersion, view: RegisteredView, staged: str
+) -> str:
     """The version's scores of the sessions it learned from; of too many, those with the smallest hash."""
     from snowflake.snowpark.functions import sql_expr
 
     learned = _learned_sessions(version)
-    view = features_of(session, settings, version)
     rows = session.table(qualified(session, view.full_name)).filter(sql_expr(learned))
     with snowflake_errors("prepare the baseline", wrapped=True):
         model = load_version(session, settings, version.name)

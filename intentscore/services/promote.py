@@ -10,6 +10,7 @@ from intentscore.errors import ConfigurationError, GateRefusedError
 from intentscore.features.definitions import VISITOR_CODE
 from intentscore.services.aliases import Move, apply_move, champion_move
 from intentscore.services.evaluate import segments
+from intentscore.services.monitor import rotation
 from intentscore.services.runs import recorded
 from intentscore.services.score import PREDICTION
 from intentscore.services.versions import (
@@ -110,6 +111,8 @@ def plan_promotion(
 def promote(session: Session, settings: Settings, plan: PromotionPlan) -> PromotionResult:
     """Apply an accepted plan: alias CHAMPION and the registry's default go to its version, both or neither.
 
+    Where the champion has a monitor, the version gets its own first, and the old one is suspended after.
+
     Raises GateRefusedError when the plan was refused, or when another version has become champion meanwhile.
     """
     with recorded(
@@ -117,10 +120,12 @@ def promote(session: Session, settings: Settings, plan: PromotionPlan) -> Promot
     ) as run:
         run.model_version, run.feature_hash, run.row_count = plan.version, plan.feature_hash, plan.sessions
         plan.require_accepted()
-        now = wanted_version(registered_versions(session, settings), settings, CHAMPION)
+        known = registered_versions(session, settings)
+        now = wanted_version(known, settings, CHAMPION)
         if now.name != plan.champion:
             raise GateRefusedError(f"{now.name} has become champion meanwhile; plan the promotion again")
-        apply_move(session, Move(plan.statements, plan.undo))
+        with rotation(session, settings, wanted_version(known, settings, plan.version)):
+            apply_move(session, Move(plan.statements, plan.undo))
         return PromotionResult(run.run_id, plan.model_name, plan.version, plan.champion, plan.sessions, plan.gates)
 
 

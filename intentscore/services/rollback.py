@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from intentscore.errors import ConfigurationError, GateRefusedError
 from intentscore.services.aliases import Move, apply_move, champion_move
+from intentscore.services.monitor import rotation
 from intentscore.services.runs import recorded
 from intentscore.services.versions import (
     CHAMPION,
@@ -93,11 +94,15 @@ def plan_rollback(session: Session, settings: Settings, version: str | None = No
 
 
 def rollback(session: Session, settings: Settings, plan: RollbackPlan) -> RollbackResult:
-    """Apply a plan: alias CHAMPION and the registry's default go to its version, both or neither."""
+    """Apply a plan: alias CHAMPION and the registry's default go to its version, both or neither, and its monitor takes
+    the place of the other's.
+    """
     arguments = {"model": plan.model_name, "version": plan.version, "champion": plan.champion}
     with recorded(session, settings, "rollback", **arguments) as run:
         run.model_version, run.feature_hash = plan.version, plan.feature_hash
-        apply_move(session, Move(plan.statements, plan.undo))
+        chosen = wanted_version(registered_versions(session, settings), settings, plan.version)
+        with rotation(session, settings, chosen):
+            apply_move(session, Move(plan.statements, plan.undo))
         return RollbackResult(
             run.run_id, plan.model_name, plan.version, plan.champion, plan.scored_by_others, plan.next_commands
         )

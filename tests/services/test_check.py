@@ -12,7 +12,7 @@ from intentscore.warehouse.tables import SCORES, SESSIONS, create_tables
 from .conftest import Workspace
 
 DAY = date(2024, 11, 5)
-LIMITS = CheckLimits(min_reference_scores=200)
+LIMITS = CheckLimits()
 
 
 def fill(work: Workspace, before: np.ndarray, on_day: np.ndarray) -> None:
@@ -52,13 +52,13 @@ def test_scores_like_the_days_before_pass(workspace: Workspace) -> None:
     fill(workspace, before, on_day)
     checked = check_day(workspace.session, workspace.settings, DAY, LIMITS)
     assert (checked.sessions, checked.scores) == (300, 300)
-    assert checked.drift == pytest.approx(stability(before, on_day), abs=0.02)
+    assert checked.drift == pytest.approx(stability(before, on_day), abs=1e-9)
 
 
 def test_scores_that_moved_are_refused(workspace: Workspace) -> None:
     rng = np.random.default_rng(2)
     fill(workspace, rng.beta(1, 6, 800), rng.beta(4, 3, 300))
-    with pytest.raises(GateRefusedError, match=r"drift \d\.\d+ over the limit of 0\.25"):
+    with pytest.raises(GateRefusedError, match=r"SCORE drifted: \w+ \d\.\d+ over the limit of \d\.\d+"):
         check_day(workspace.session, workspace.settings, DAY, LIMITS)
 
 
