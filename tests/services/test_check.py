@@ -23,7 +23,8 @@ def fill(work: Workspace, before: np.ndarray, on_day: np.ndarray) -> None:
     work.session.create_dataframe(
         [[f"s{i}", str(day), float(score)] for i, (day, score) in enumerate(rows)], schema=["UID", "DAY", "SCORE"]
     ).write.save_as_table("FILL", mode="overwrite")
-    named = [column.name for column in SESSIONS.columns if column.name not in ("UID", "SESSION_DATE", "REVENUE")]
+    known = ("UID", "SESSION_DATE", "REVENUE", "OUTCOME_DATE")
+    named = [column.name for column in SESSIONS.columns if column.name not in known]
     values = ["CURRENT_TIMESTAMP()::TIMESTAMP_NTZ" if n == "LOADED_AT" else _value(n) for n in named]
     work.rows(
         f"INSERT INTO SESSIONS (UID, SESSION_DATE, {', '.join(named)}) "

@@ -102,6 +102,10 @@ def by_day(report: MonitorReport) -> dict[date, DayFigures]:
     return {figures.day: figures for figures in report.days}
 
 
+def days_of(joined: pd.DataFrame) -> list[tuple[date, pd.DataFrame]]:
+    return [(day, joined[joined["SESSION_DATE"] == day]) for day in sorted(joined["SESSION_DATE"].unique())]
+
+
 def drift_of(report: MonitorReport, day: date, column: str) -> ColumnDrift:
     return next(one for one in report.drift if (one.day, one.column) == (day, column))
 
@@ -129,7 +133,7 @@ def test_performance_agrees_with_scikit_learn(watched: Watch) -> None:
         "log_loss": metrics.log_loss(y, p), "mean_score": p.mean(), "buyer_rate": y.mean(),
     }  # fmt: skip
     assert {name: getattr(found, name) for name in expected} == pytest.approx(expected, abs=1e-9)
-    for day, rows in known.groupby("SESSION_DATE"):
+    for day, rows in days_of(known):
         figures, bought = by_day(watched.after)[day], rows["REVENUE"].to_numpy(dtype=bool)
         called = rows["SCORE"] >= watched.result.cut_off
         assert figures.roc_auc == pytest.approx(metrics.roc_auc_score(bought, rows["SCORE"]), abs=1e-9)
@@ -154,7 +158,7 @@ def test_drift_of_numbers_agrees_with_scipy(watched: Watch, column: str) -> None
     base = watched.work.session.table(watched.result.baseline).select(column).to_pandas()[column].to_numpy()
     edges = np.unique(np.quantile(base, np.arange(1, 10) / 10))
     q = np.bincount(np.searchsorted(edges, base), minlength=len(edges) + 1) / len(base)
-    for day, rows in watched.joined().groupby("SESSION_DATE"):
+    for day, rows in days_of(watched.joined()):
         values, found = rows[column].to_numpy(dtype=float), drift_of(watched.after, day, column)
         p = np.bincount(np.searchsorted(edges, values), minlength=len(edges) + 1) / len(values)
         floored_p, floored_q = np.maximum(p, 1e-4), np.maximum(q, 1e-4)
@@ -167,7 +171,7 @@ def test_drift_of_numbers_agrees_with_scipy(watched: Watch, column: str) -> None
 
 def test_drift_of_a_category_agrees_with_scipy(watched: Watch) -> None:
     base = watched.sessions.iloc[:LEARNED]["TRAFFIC_TYPE"].value_counts(normalize=True)
-    for day, rows in watched.joined().groupby("SESSION_DATE"):
+    for day, rows in days_of(watched.joined()):
         now = rows["TRAFFIC_TYPE"].value_counts(normalize=True)
         shares = [one.reindex(base.index.union(now.index), fill_value=0) for one in (now, base)]
         found = drift_of(watched.after, day, "TRAFFIC_TYPE")
