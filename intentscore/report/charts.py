@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import altair as alt
 import vl_convert
 
 WIDTH, HEIGHT = 340, 260
-FONT = "system-ui, -apple-system, Segoe UI, Roboto, Liberation Sans, sans-serif"
+FONT = "Arial, Liberation Sans, Helvetica, sans-serif"  # three of the same widths, those Vega measures with
 COLOURS = ("var(--one)", "var(--two)", "var(--three)", "var(--four)")
 DASHES, REFERENCE_DASH = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3]), [1, 3]
 HEAT = ("var(--low)", "var(--lower)", "var(--middle)", "var(--higher)", "var(--high)")
+ALARM = ("var(--calm)", "var(--watch)", "var(--over)", "var(--alarm)")
 SHARE, NUMBER = "%", ",~r"
 
 
@@ -56,16 +56,31 @@ def curves(series: Sequence[Series], x: Axis, y: Axis, *, dots: bool = False) ->
     return _svg(alt.layer(line, marked.encode(**scaled, color=_colour(series, legend=False))))
 
 
-def by_day(series: Sequence[Series], y: Axis, *, limit: float | None = None) -> str:
-    """Lines over days (ISO dates); `limit` is drawn as a rule across."""
-    line = alt.Chart(_points(series)).mark_line(point=alt.OverlayMarkDef(size=30), strokeWidth=2)
-    layers: list[Any] = [
-        line.encode(_days(), _y("y:Q", y), _colour(series), _dash(series)),
-    ]
-    if limit is not None:
-        rule = alt.Chart(alt.InlineData([{"limit": limit}])).mark_rule(color="var(--alarm)", strokeDash=[4, 4])
-        layers.append(rule.encode(y="limit:Q"))
-    return _svg(alt.layer(*layers))
+def by_day(series: Sequence[Series], y: Axis) -> str:
+    """Lines over days (ISO dates)."""
+    scaled = {"x": _days(), "y": _y("y:Q", y)}
+    line = alt.Chart(_points(series)).mark_line(strokeWidth=2)
+    dots = alt.Chart(_points([one for one in series if not one.reference])).mark_point(filled=True, size=24, opacity=1)
+    return _svg(
+        alt.layer(
+            line.encode(**scaled, color=_colour(series), strokeDash=_dash(series)),
+            dots.encode(**scaled, color=_colour(series, legend=False)),
+        )
+    )
+
+
+def heat(cells: Sequence[tuple[str, str, str]], levels: Sequence[str]) -> str:
+    """(day as ISO date, name, level) as tiles, names and levels in the order given; the last levels are alarming."""
+    names = list(dict.fromkeys(name for _, name, _ in cells))
+    rows = [{"day": day, "name": name, "level": level} for day, name, level in cells]
+    colour = alt.Color("level:N", scale=alt.Scale(domain=list(levels), range=list(ALARM)), legend=_legend())
+    days = alt.X(
+        "day:O",
+        title=None,
+        axis=alt.Axis(labelExpr="slice(datum.label, 5)", labelAngle=-40, labelOverlap="greedy", ticks=False),
+    )
+    tiles = alt.Chart(alt.InlineData(rows)).mark_rect(stroke="var(--card)", strokeWidth=0.5)
+    return _svg(tiles.encode(days, _names(names), colour), height=13 * len(names) + 90)
 
 
 def columns(series: Sequence[Series], x: Axis, y: Axis) -> str:
@@ -148,13 +163,12 @@ def _dash(series: Sequence[Series]) -> alt.StrokeDash:
 
 
 def _legend() -> alt.Legend:
-    # the reader's font may be wider than the one Vega measures with
     return alt.Legend(title=None, orient="top", columns=2, columnPadding=24, labelLimit=160, symbolSize=160)
 
 
 def _svg(chart: alt.Chart | alt.LayerChart | alt.FacetChart, height: int = HEIGHT) -> str:
     sized = chart.properties(
-        width=WIDTH, height=height, autosize=alt.AutoSizeParams(type="fit", contains="padding"), padding=2
+        width=WIDTH, height=height, autosize=alt.AutoSizeParams(type="fit", contains="padding"), padding=4
     )
     text = {"labelColor": "var(--ink)", "titleColor": "var(--ink)", "labelFontSize": 11, "titleFontSize": 12}
     styled = (

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from intentscore.report.content import Page, Section
 
 
+REFUSALS = (ConfigurationError, GateRefusedError, NothingToDoError)
+
+
 @dataclass(frozen=True)
 class ReportResult:
     """`bytes` is the size of the page; `figures` are the tables it carries."""
@@ -120,7 +123,7 @@ def _sections(
     sections = [model_card(subject.folder, subject.version, page_value_months(session, settings))]
     if subject.folder:
         sections.append(held_out(subject.folder))
-    for name, section in (("scored day", _day), ("champion against challenger", _challenger)):
+    for name, section in (("scored day", _day), ("reasons", _reasons), ("champion against challenger", _challenger)):
         say(name)
         sections.append(section(session, settings, subject))
     if subject.folder:
@@ -133,10 +136,28 @@ def _day(session: Session, settings: Settings, subject: Subject) -> Section:
     from intentscore.services.report_sections.scored_day import scored_day
 
     if subject.day is None or subject.version is None:
-        note = Note("This model has not scored a day yet.", "intentscore score --date yesterday")
+        note = Note("This version has not scored a day yet.", "intentscore score --date yesterday")
         return Section("day", "Scores of a day", "", (note,))
     table = scoring_table(session, settings, subject.version.name, subject.day)
     return scored_day(day_scores(session, settings, table, subject.version.name, subject.day))
+
+
+def _reasons(session: Session, settings: Settings, subject: Subject) -> Section:
+    from intentscore.report.content import Note, Section
+    from intentscore.services.importance import explained_sample, global_explanation
+    from intentscore.services.report_sections.reasons import NAME, TITLE, reasons
+
+    if subject.version is None:
+        note = Note("Only a registered version explains its scores.", f"intentscore register {subject.run_id}")
+        return Section(NAME, TITLE, "", (note,))
+    try:
+        sample = explained_sample(session, settings, subject.day, subject.day, subject.version.name)
+    except REFUSALS as error:
+        return Section(NAME, TITLE, "", (Note(f"The scores cannot be explained: {error}."),))
+    command = (
+        f"intentscore explain --date {subject.day}" if subject.day else "intentscore score --date yesterday --explain"
+    )
+    return reasons(global_explanation(sample), sample, (), command)
 
 
 def _challenger(session: Session, settings: Settings, subject: Subject) -> Section:
@@ -148,7 +169,7 @@ def _challenger(session: Session, settings: Settings, subject: Subject) -> Secti
     chosen = subject.version.name if subject.version and CHAMPION not in subject.version.aliases else None
     try:
         return challenger(plan_promotion(session, settings, chosen))
-    except (ConfigurationError, GateRefusedError, NothingToDoError) as error:
+    except REFUSALS as error:
         return Section(NAME, TITLE, "", (Note(f"{CHALLENGER.capitalize()} and champion are not compared: {error}."),))
 
 
