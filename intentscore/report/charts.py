@@ -73,7 +73,7 @@ def heat(cells: Sequence[tuple[str, str, str]], levels: Sequence[str]) -> str:
     """(day as ISO date, name, level) as tiles, names and levels in the order given; the last levels are alarming."""
     names = list(dict.fromkeys(name for _, name, _ in cells))
     rows = [{"day": day, "name": name, "level": level} for day, name, level in cells]
-    colour = alt.Color("level:N", scale=alt.Scale(domain=list(levels), range=list(ALARM)), legend=_legend())
+    colour = alt.Color("level:N", scale=alt.Scale(domain=list(levels), range=list(ALARM)), legend=_legend(1))
     days = alt.X(
         "day:O",
         title=None,
@@ -162,8 +162,8 @@ def _dash(series: Sequence[Series]) -> alt.StrokeDash:
     return alt.StrokeDash("series:N", scale=scale, legend=_legend() if len(series) > 1 else None)
 
 
-def _legend() -> alt.Legend:
-    return alt.Legend(title=None, orient="top", columns=2, columnPadding=24, labelLimit=160, symbolSize=160)
+def _legend(columns: int = 2) -> alt.Legend:
+    return alt.Legend(title=None, orient="top", columns=columns, columnPadding=24, labelLimit=160, symbolSize=160)
 
 
 def _svg(chart: alt.Chart | alt.LayerChart | alt.FacetChart, height: int = HEIGHT) -> str:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import secrets
 from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
 
 from intentscore import __version__
 from intentscore.errors import UsageError
 from intentscore.report.content import Chart, Note, Page, Points, Table, Value
 
 NOTHING = "-"
+COMMAND = re.compile(r"`([^`]+)`")
 KINDS = {Table: "table", Chart: "chart", Note: "note", Points: "points"}
 
 
@@ -28,7 +31,7 @@ def html(page: Page, made_at: datetime) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"shown": shown, "label": label}
+    environment.filters |= {"shown": shown, "label": label, "with_commands": with_commands}
     environment.tests["number"] = is_number
     return environment.get_template("report.html.j2").render(
         page=page,
@@ -80,6 +83,11 @@ def shown(value: Value) -> str:
 
 def label(name: str) -> str:
     return name.replace("_", " ")
+
+
+def with_commands(text: str) -> Markup:
+    """Escaped, and what stands between backticks as code."""
+    return Markup(COMMAND.sub(r"<code>\1</code>", str(escape(text))))  # escaped just before
 
 
 def is_number(value: Value) -> bool:

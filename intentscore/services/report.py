@@ -123,7 +123,12 @@ def _sections(
     sections = [model_card(subject.folder, subject.version, page_value_months(session, settings))]
     if subject.folder:
         sections.append(held_out(subject.folder))
-    for name, section in (("scored day", _day), ("reasons", _reasons), ("champion against challenger", _challenger)):
+    for name, section in (
+        ("scored day", _day),
+        ("over time", _over_time),
+        ("reasons", _reasons),
+        ("champion against challenger", _challenger),
+    ):
         say(name)
         sections.append(section(session, settings, subject))
     if subject.folder:
@@ -140,6 +145,20 @@ def _day(session: Session, settings: Settings, subject: Subject) -> Section:
         return Section("day", "Scores of a day", "", (note,))
     table = scoring_table(session, settings, subject.version.name, subject.day)
     return scored_day(day_scores(session, settings, table, subject.version.name, subject.day))
+
+
+def _over_time(session: Session, settings: Settings, subject: Subject) -> Section:
+    from intentscore.report.content import Note, Section
+    from intentscore.services.monitor_report import monitor_report
+    from intentscore.services.report_sections.drift import NAME, TITLE, over_time
+
+    if subject.version is None or CHAMPION not in subject.version.aliases:
+        note = Note("Only the champion's scores are watched day by day; this version is not the champion.")
+        return Section(NAME, TITLE, "", (note,))
+    try:
+        return over_time(monitor_report(session, settings, last=subject.day))
+    except REFUSALS as error:
+        return Section(NAME, TITLE, "", (Note(f"Nothing is known of the scores over time: {error}."),))
 
 
 def _reasons(session: Session, settings: Settings, subject: Subject) -> Section:

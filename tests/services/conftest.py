@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -14,10 +16,13 @@ from snowflake.snowpark import Row, Session
 from intentscore.data.source import SessionSource
 from intentscore.model.config import BoosterParams, TrainConfig
 from intentscore.services.features import refresh_features
+from intentscore.services.monitor import monitor
 from intentscore.services.register import RegisterResult, register
+from intentscore.services.report import ReportResult, report
+from intentscore.services.score import plan_score, score
 from intentscore.services.train import TrainResult, train
 from intentscore.services.upload import UploadResult, upload
-from intentscore.settings import Settings
+from intentscore.settings import Settings, TableNames
 from intentscore.warehouse.session import open_session
 
 QUICK = TrainConfig(cv_folds=2, num_boost_round=40, early_stopping_rounds=10, params=BoosterParams(learning_rate=0.1))
@@ -42,6 +47,20 @@ class Workspace:
 
     def value(self, sql: str) -> Any:
         return self.rows(sql)[0][0]
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A page about the champion of a model of its own, with a challenger, a scored day and a monitor."""
+
+    workspace: Workspace
+    settings: Settings
+    run: str
+    other_run: str
+    day: date
+    page: Path
+    result: ReportResult
+    figures: Any
 
 
 @dataclass(frozen=True)
@@ -111,6 +130,32 @@ def pipeline(new_workspace: Callable[[], Workspace], source: SessionSource) -> T
     trained = train(work.session, work.settings, QUICK)
     registered = register(work.session, work.settings, trained.run_id)
     return Trained(work, uploaded, trained, registered, date(2024, 11, 1))
+
+
+@pytest.fixture(scope="session")
+def reported(pipeline: Trained, tmp_path_factory: pytest.TempPathFactory) -> Reported:
+    work, day = pipeline.workspace, date(2024, 12, 1)
+    work.session.use_schema(work.settings.schema_name)
+    tables = TableNames(
+        scores="REPORTED_SCORES", challenger_scores="REPORTED_CHALLENGERS", explanations="REPORTED_REASONS"
+    )
+    settings = work.settings.model_copy(update={"model_name": "REPORTED", "tables": tables})
+    other = train(work.session, settings, QUICK.model_copy(update={"exclude": ("PAGE_VALUES",), "seed": 8}))
+    for run in (pipeline.trained.run_id, other.run_id):
+        register(work.session, settings, run)
+    score(work.session, settings, plan_score(work.session, settings, day, day))
+    monitor(work.session, settings)
+    page = tmp_path_factory.mktemp("report") / "report.html"
+    result = report(work.session, settings, page, day=day)
+    return Reported(work, settings, pipeline.trained.run_id, other.run_id, day, page, result, figures_of(page))
+
+
+def figures_of(page: Path) -> Any:
+    """The figures a page carries."""
+    text = page.read_text(encoding="utf-8")
+    found = re.search(r'<script type="application/json" id="figures">(.*?)</script>', text, re.DOTALL)
+    assert found
+    return json.loads(found[1])
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from intentscore.model.drift import MEASURES, distance
 from intentscore.report.charts import SHARE, Axis, Series, by_day, heat
 from intentscore.report.content import Block, Chart, Section, Table, pairs, table_of
 from intentscore.report.ranking import decile_chart
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from intentscore.services.monitor_report import ColumnDrift, DayFigures, MonitorReport
 
 NAME, TITLE = "drift", "Over time"
-MEASURES = ("psi", "jensen_shannon", "wasserstein", "shift", "missing")
 SCORE_KIND = "score"
 LEVELS = (
     (0.5, "below half the limit"),
@@ -107,13 +107,9 @@ def _heat(drift: Sequence[ColumnDrift]) -> Chart | None:
 def beyond_limit(one: ColumnDrift) -> float | None:
     """The largest of the column's measures in units of its limit; None where nothing is limited."""
     found = [(name, getattr(one, name), getattr(one, f"{name}_limit")) for name in MEASURES]
-    ratios = [_distance(name, value) / limit for name, value, limit in found if value is not None and limit]
-    return max(ratios, default=None)
-
-
-def _distance(measure: str, value: float) -> float:
-    """A shift of 0.5 means none, whichever way it goes."""
-    return abs(value - 0.5) if measure == "shift" else value
+    return max(
+        (distance(name, value) / limit for name, value, limit in found if value is not None and limit), default=None
+    )
 
 
 def _level(ratio: float) -> str:

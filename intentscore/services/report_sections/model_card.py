@@ -145,10 +145,10 @@ def _learned_from(folder: RunFolder) -> Table:
 
 
 def _page_values(folder: RunFolder | None, months: Sequence[PageValueMonth]) -> list[Block]:
-    found = table_of("page_values", "Sessions with a known outcome, with and without a page value", months)
+    caption = "Sessions with a known outcome, with and without a page value"
     return [
         Points("Page values", (_page_value_caveat(folder),)),
-        *([found] if months else []),
+        *([table_of("page_values", caption, months)] if months else []),
         Note("What the model is worth without them:", f"intentscore evaluate --without {PAGE_VALUES}"),
     ]
 
