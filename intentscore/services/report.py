@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from intentscore.errors import ConfigurationError, GateRefusedError, IntentscoreError, NothingToDoError, UsageError
 from intentscore.services.report_data import (
     day_scores,
+    example_reasons,
     last_scored_day,
     page_value_months,
     scoring_table,
@@ -173,10 +174,11 @@ def _reasons(session: Session, settings: Settings, subject: Subject) -> Section:
         sample = explained_sample(session, settings, subject.day, subject.day, subject.version.name)
     except REFUSALS as error:
         return Section(NAME, TITLE, "", (Note(f"The scores cannot be explained: {error}."),))
-    command = (
-        f"intentscore explain --date {subject.day}" if subject.day else "intentscore score --date yesterday --explain"
-    )
-    return reasons(global_explanation(sample), sample, (), command)
+    ranked = global_explanation(sample)
+    if subject.day is None:
+        return reasons(ranked, sample, (), "intentscore score --date yesterday --explain")
+    examples = example_reasons(session, settings, subject.version.name, subject.day)
+    return reasons(ranked, sample, examples, f"intentscore explain --date {subject.day}")
 
 
 def _challenger(session: Session, settings: Settings, subject: Subject) -> Section:

@@ -9,13 +9,16 @@ from intentscore.errors import NothingToDoError
 from intentscore.services.evaluate import PageValueMonth
 from intentscore.settings import Settings
 from intentscore.warehouse.identifiers import literal
-from intentscore.warehouse.tables import CHALLENGER_SCORES, SCORES, SESSIONS, Table, exists
+from intentscore.warehouse.tables import CHALLENGER_SCORES, EXPLANATIONS, SCORES, SESSIONS, Table, exists
 
 if TYPE_CHECKING:
     import pandas as pd
     from snowflake.snowpark import Session
 
+    from intentscore.services.explain import Reason
     from intentscore.services.report_sections.scored_day import ScoredDay
+
+EXAMPLES = 5
 
 
 def version_that_scored(session: Session, settings: Settings, day: date) -> str:
@@ -62,6 +65,21 @@ def day_scores(session: Session, settings: Settings, table: Table, version: str,
     bought = (frame["REVENUE"] == True).to_numpy(dtype=bool)  # noqa: E712 - null is neither
     name = getattr(settings.tables, table.role)
     return ScoredDay(day, name, version, frame["SCORE"].to_numpy(dtype="float64"), bought, known)
+
+
+def example_reasons(session: Session, settings: Settings, version: str, day: date) -> tuple[Reason, ...]:
+    """The strongest reasons of the day's highest scores that have been explained."""
+    from intentscore.services.explain import Reason
+
+    if not exists(session, settings, EXPLANATIONS):
+        return ()
+    rows = session.sql(
+        "SELECT UID, SESSION_DATE, SCORE, REASON_RANK, FEATURE, VALUE, LOG_ODDS, REASON "
+        f"FROM {EXPLANATIONS.qualified_name(session, settings)} WHERE {_of(settings, version, day)} "
+        f"QUALIFY DENSE_RANK() OVER (ORDER BY SCORE DESC, UID) <= {EXAMPLES} "
+        "ORDER BY SCORE DESC, UID, REASON_RANK"
+    ).collect()
+    return tuple(Reason(*row) for row in rows)
 
 
 def page_value_months(session: Session, settings: Settings) -> tuple[PageValueMonth, ...]:

@@ -15,6 +15,7 @@ from snowflake.snowpark import Row, Session
 
 from intentscore.data.source import SessionSource
 from intentscore.model.config import BoosterParams, TrainConfig
+from intentscore.services.explain import explain, plan_explanation
 from intentscore.services.features import refresh_features
 from intentscore.services.monitor import monitor
 from intentscore.services.register import RegisterResult, register
@@ -144,6 +145,7 @@ def reported(pipeline: Trained, tmp_path_factory: pytest.TempPathFactory) -> Rep
     for run in (pipeline.trained.run_id, other.run_id):
         register(work.session, settings, run)
     score(work.session, settings, plan_score(work.session, settings, day, day))
+    explain(work.session, settings, plan_explanation(work.session, settings, day, day))
     monitor(work.session, settings)
     page = tmp_path_factory.mktemp("report") / "report.html"
     result = report(work.session, settings, page, day=day)

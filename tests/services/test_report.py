@@ -180,6 +180,20 @@ def test_contributions_are_those_of_shap(reported: Reported) -> None:
         assert nearest == exactly(np.zeros(len(dots)))
 
 
+def test_the_highest_scores_are_shown_with_their_reasons(reported: Reported) -> None:
+    work = reported.workspace
+    examples = pd.DataFrame(reported.figures["examples"])
+    _, scores = of_day(reported)
+    assert examples["score"].unique().tolist() == np.sort(scores)[::-1][:5].tolist()
+    strongest = examples.iloc[0]
+    booster = find_run(work.settings.home / "runs", reported.run).booster()
+    frame = training_frame(work.session, work.settings)
+    row = frame.loc[frame["UID"] == strongest["uid"], booster.feature_name()].astype("float64")
+    contributions = booster.predict(row, pred_contrib=True)[0][:-1]
+    assert strongest["log_odds"] == exactly(contributions[np.abs(contributions).argmax()])
+    assert strongest["reason"] in reported.page.read_text(encoding="utf-8")
+
+
 def test_champion_and_challenger_are_measured_on_the_same_sessions(reported: Reported) -> None:
     work = reported.workspace
     frame = training_frame(work.session, work.settings)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from intentscore.features.definitions import features_using
 from intentscore.report.content import Block, Note, Points, Section, Table, Value, pairs, table_of
 from intentscore.report.ranking import decile_chart, ranking_charts
 
@@ -160,7 +159,7 @@ def _page_value_caveat(folder: RunFolder | None) -> str:
     )
     if folder is None:
         return caveat
-    made = features_using(PAGE_VALUES)
+    made = {one["name"] for one in folder.features["features"] if PAGE_VALUES in one["sql"].upper()}
     gain = sum(row["gain"] for row in folder.metrics["importances"] if row["feature"] in made)
     if not gain:
         return f"{caveat} This model does without it."
