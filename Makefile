@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format lock cli-docs grants test-snowflake clean
+.PHONY: help setup demo test lint format lock cli-docs grants test-browser test-snowflake clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -21,7 +21,10 @@ demo: $(READY)  ## upload, features, train, register and score, on the local eng
 	@$(BIN)/intentscore demo
 
 test: $(READY)  ## the test suite, no account needed
-	@$(BIN)/python -m pytest -m "not snowflake"
+	@$(BIN)/python -m pytest -m "not snowflake and not browser"
+
+test-browser: $(READY)  ## look at the report in Chromium or Chrome, without a window
+	@$(BIN)/python -m pytest -m browser
 
 lint: $(READY)  ## ruff and mypy, changing nothing
 	@$(BIN)/ruff check .

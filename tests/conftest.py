@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 OUTSIDE = ("INTENTSCORE_", "SNOWFLAKE_")
 KEPT = {"INTENTSCORE_DATASET"}
+ELSEWHERE = {"browser": "make test-browser", "snowflake": "make test-snowflake"}
 NO_ACCOUNT = "no Snowflake account: set INTENTSCORE_CONNECTION, or INTENTSCORE_CONNECTION=env and SNOWFLAKE_*"
 
 
@@ -16,6 +18,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("snowflake"):
             item.add_marker(pytest.mark.skip(reason=NO_ACCOUNT))
+
+
+_left_out: Counter[str] = Counter()
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    _left_out.update(kind for item in items for kind in ELSEWHERE if item.get_closest_marker(kind))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What -m leaves out is said, with the command that runs it."""
+    for kind, count in _left_out.items():
+        terminalreporter.write_line(f"{count} {kind} tests are not among these; run them with: {ELSEWHERE[kind]}")
 
 
 @pytest.fixture(autouse=True)
