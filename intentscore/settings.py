@@ -72,6 +72,11 @@ class FeatureViewSettings(Strict):
     history_days: tuple[Annotated[int, Field(ge=1, le=3650)], ...] = (7, 30, 90)
     own_features: tuple[OwnFeature, ...] = ()
 
+    @field_validator("history_days", mode="before")
+    @classmethod
+    def _of_an_environment_variable(cls, days: Any) -> Any:
+        return [day for day in days.split(",") if day.strip()] if isinstance(days, str) else days
+
     @field_validator("history_days")
     @classmethod
     def _each_once(cls, days: tuple[int, ...]) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ from intentscore.cli.values import (
     day,
     explained_days,
     last_day,
+    one_of,
     reasons_of_each,
     row_order,
     sampled_days,
@@ -54,7 +55,7 @@ def intentscore(
 @command(
     "intentscore upload",
     "intentscore upload sessions.parquet --on-error skip --rejects bad.csv",
-    "intentscore upload --simulate 100000 --seed 7",
+    "intentscore upload --simulate 100000 --seed 7 --returning 0.6",
 )
 def upload(
     call: Invocation,
@@ -82,6 +83,10 @@ def upload(
         int | None, typer.Option(min=1, metavar="N", help="Load N simulated sessions instead of a file.")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, metavar="S", help="Seed of --simulate; 0 when not given.")] = None,
+    returning: Annotated[
+        float | None,
+        typer.Option(min=0, max=0.99, metavar="P", help="Simulated shoppers come back with this probability."),
+    ] = None,
     on_error: Annotated[
         Literal["abort", "skip"],
         typer.Option(show_default=True, help="A bad row: load nothing, or load the good rows."),
@@ -100,6 +105,7 @@ def upload(
         path,
         simulate=simulate,
         seed=seed,
+        returning=returning,
         year=year,
         spread_days=spread_days,
         cache=call.settings.home / "data",
@@ -111,16 +117,42 @@ def upload(
     call.show(result)
 
 
-@command("intentscore features", "intentscore features --format json")
-def features(call: Invocation) -> None:
+@command(
+    "intentscore features",
+    "intentscore features --list --format json",
+    "intentscore features --describe PAST_PURCHASES",
+    "intentscore features --describe V1",
+)
+def features(
+    call: Invocation,
+    list_views: Annotated[bool, typer.Option("--list", help="List the versions of the feature view.")] = False,
+    describe: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Show a feature, or a version of the feature view.")
+    ] = None,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Refresh the versions in use, and register none.")] = False,
+    history: Annotated[bool, typer.Option("--history", help="Show the last refreshes.")] = False,
+) -> None:
     """Register, refresh and list the features.
 
-    They become a feature view in the Feature Store; the list shows counts, nulls and ranges.
+    They become a feature view in the Feature Store: the session's own and the shopper's history before it. Another
+    feature list (`feature_view:` in the settings) becomes another version; a model reads the one it was trained on.
     """
+    from intentscore.services import feature_views as views
     from intentscore.services.features import refresh_features
 
+    chosen = one_of({"--list": list_views, "--describe": describe, "--refresh": refresh, "--history": history})
     with call.session() as session:
-        call.show(refresh_features(session, call.settings))
+        match chosen:
+            case "--list":
+                call.show(views.list_views(session, call.settings))
+            case "--describe":
+                call.show(views.describe(session, call.settings, describe or ""))
+            case "--refresh":
+                call.show(views.refresh_views(session, call.settings))
+            case "--history":
+                call.show(views.refresh_history(session, call.settings))
+            case _:
+                call.show(refresh_features(session, call.settings))
 
 
 @command(

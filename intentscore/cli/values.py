@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,11 +59,20 @@ def reasons_of_each(given: int | None, *, explained: bool) -> int:
     return given or DEFAULT_REASONS
 
 
+def one_of(options: Mapping[str, object]) -> str | None:
+    """The option that was given, None without any. UsageError when there are two."""
+    given = [name for name, value in options.items() if value not in (None, False)]
+    if len(given) > 1:
+        raise UsageError(f"give only one of {', '.join(options)}")
+    return next(iter(given), None)
+
+
 def session_source(
     path: Path | None,
     *,
     simulate: int | None,
     seed: int | None,
+    returning: float | None = None,
     year: int,
     spread_days: bool | None,
     cache: Path,
@@ -72,6 +82,8 @@ def session_source(
         raise UsageError("give either a PATH or --simulate N, not both")
     if seed is not None and simulate is None:
         raise UsageError("--seed goes with --simulate N only")
+    if returning is not None and simulate is None:
+        raise UsageError("--returning goes with --simulate N only")
     if simulate is not None:
         from intentscore.data.simulate import simulate as simulated
 
@@ -80,6 +92,7 @@ def session_source(
             seed=DEFAULT_SEED if seed is None else seed,
             year=year,
             spread_days=spread_days is not False,
+            returning=returning or 0.0,
         )
     if path is not None:
         from intentscore.data.files import open_file

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from intentscore.errors import ConfigurationError
 from intentscore.features.definitions import feature_hash, feature_list, feature_names, feature_query
+from intentscore.features.feature import Feature
 from intentscore.settings import Settings
 from intentscore.warehouse.errors import snowflake_errors
 from intentscore.warehouse.identifiers import current_schema, literal, qualified
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from snowflake.ml.feature_store import FeatureStore, FeatureView
     from snowflake.snowpark import DataFrame, Row, Session
 
-HASH_IN_COMMENT = re.compile(r"feature hash ([0-9a-f]{16})")
+COMMENT = re.compile(r"categorical: ([A-Z0-9_, ]*); feature hash ([0-9a-f]{16})")
 NUMBERED = re.compile(r"V(\d+)")
 ENTITY_COMMENT = "a shop session, and so the shopper behind it"
 FEATURES_OF = "FEATURES_OF"
@@ -32,11 +33,15 @@ FEATURES_OF = "FEATURES_OF"
 
 @dataclass(frozen=True)
 class RegisteredView:
-    """A version of the feature view; `hash` is of its feature list, None when intentscore did not make it."""
+    """A version of the feature view; `hash` is of its feature list, None when intentscore did not make it.
+
+    `categorical` are those of its features that hold codes.
+    """
 
     name: str
     version: str
     hash: str | None
+    categorical: frozenset[str] = frozenset()
 
     @property
     def full_name(self) -> str:
@@ -92,6 +97,8 @@ def register_view(session: Session, settings: Settings) -> RegisteredView:
     The refresh frequency of a reused version becomes that of the settings. Raises as `current_view` does.
     """
     found = current_view(session, settings)
+    if found is None:
+        _refuse_faulty(session, settings)
     with snowflake_errors("register the feature view", wrapped=True):
         store = open_store(session, create=True)
         if found is not None:
@@ -109,8 +116,19 @@ def refresh_statement(session: Session, view: RegisteredView) -> str:
 
 def view_features(session: Session, view: RegisteredView) -> tuple[str, ...]:
     """The names of the features a version of the view has, in their order."""
-    columns = session.sql(f"DESCRIBE DYNAMIC TABLE {qualified(session, view.full_name)}").collect()
-    return tuple(row["name"] for row in columns if row["name"] not in SESSIONS.key)
+    return tuple(feature.name for feature in described_features(session, view))
+
+
+def described_features(session: Session, view: RegisteredView) -> tuple[Feature, ...]:
+    """The features a version of the view has, in their order: as it was registered, whatever the present list is."""
+    described = session.sql(f"DESCRIBE DYNAMIC TABLE {qualified(session, view.full_name)}").collect()
+    columns = [row for row in described if row["name"] not in SESSIONS.key]
+    return tuple(
+        Feature(
+            row["name"], row["name"], "categorical" if row["name"] in view.categorical else "numeric", row["comment"]
+        )
+        for row in columns
+    )
 
 
 def training_set(session: Session, settings: Settings, until: date | None = None) -> DataFrame:
@@ -154,8 +172,10 @@ def open_store(session: Session, *, create: bool = False) -> FeatureStore:
 
 
 def _registered(row: Row, name: str) -> RegisteredView:
-    found = HASH_IN_COMMENT.search(row["comment"] or "")
-    return RegisteredView(name, row["name"].removeprefix(f"{name}$"), found[1] if found else None)
+    version, found = row["name"].removeprefix(f"{name}$"), COMMENT.search(row["comment"] or "")
+    if found is None:
+        return RegisteredView(name, version, None)
+    return RegisteredView(name, version, found[2], frozenset(found[1].split(", ")))
 
 
 def _number(version: str) -> int:
@@ -177,6 +197,16 @@ def _point_in_time(store: FeatureStore, view: RegisteredView) -> FeatureView:
     return found
 
 
+def _refuse_faulty(session: Session, settings: Settings) -> None:
+    """An own feature whose SQL the warehouse does not take is named, which the error of the whole view would not."""
+    own = {one.name for one in settings.feature_view.own_features}
+    for feature in feature_list(settings):
+        if feature.name in own:
+            query = feature_query(SESSIONS.qualified_name(session, settings), [feature])
+            with snowflake_errors(f"compute {feature.name} of feature_view.own_features"):
+                session.sql(f"SELECT * FROM ({query}) LIMIT 0").collect()
+
+
 def _keep_fresh(store: FeatureStore, view: RegisteredView, settings: Settings) -> None:
     wanted = settings.feature_view.refresh_freq
     if store.get_feature_view(view.name, view.version).refresh_freq != wanted:
@@ -196,6 +226,7 @@ def _draft(session: Session, settings: Settings, entity: Any) -> FeatureView:
     from snowflake.ml.feature_store import FeatureView
 
     features = feature_list(settings)
+    categorical = ", ".join(feature.name for feature in features if feature.kind == "categorical")
     view = FeatureView(
         name=settings.feature_view.name,
         entities=[entity],
@@ -203,7 +234,7 @@ def _draft(session: Session, settings: Settings, entity: Any) -> FeatureView:
         timestamp_col="SESSION_DATE",
         refresh_freq=settings.feature_view.refresh_freq,
         cluster_by=["SESSION_DATE"],
-        desc=f"features of a session and of its shopper's history; feature hash {feature_hash(features)}",
+        desc=f"of a session and its shopper; categorical: {categorical}; feature hash {feature_hash(features)}",
     )
     # the client puts these between quotes as they are
     return view.attach_feature_desc({feature.name: feature.meaning.replace("'", "''") for feature in features})

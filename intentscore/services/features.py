@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,12 +51,13 @@ def refresh_features(session: Session, settings: Settings) -> FeaturesResult:
         view = register_view(session, settings)
         run.feature_hash = view.hash
         session.sql(refresh_statement(session, view)).collect()
-        rows, features = _summarise(session, qualified(session, view.full_name), feature_list(settings))
+        rows, features = summarise(session, qualified(session, view.full_name), feature_list(settings))
         run.row_count = rows
         return FeaturesResult(run.run_id, view.name, view.version, str(view.hash), rows, features)
 
 
-def _summarise(session: Session, view: str, features: tuple[Feature, ...]) -> tuple[int, tuple[FeatureSummary, ...]]:
+def summarise(session: Session, view: str, features: Sequence[Feature]) -> tuple[int, tuple[FeatureSummary, ...]]:
+    """The number of rows of the view (a qualified name), and each feature's values."""
     measures = ", ".join(f"COUNT({f.name}), MIN({f.name}), MAX({f.name})" for f in features)
     rows, *values = session.sql(f"SELECT COUNT(*), {measures} FROM {view}").collect()[0]
     triples = zip(values[0::3], values[1::3], values[2::3], strict=True)

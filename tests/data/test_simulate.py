@@ -161,6 +161,44 @@ def test_a_shorter_simulation_is_the_start_of_a_longer_one(n: int, more: int, se
     assert longer.slice(0, n) == shorter
 
 
+@pytest.fixture(scope="module")
+def back() -> pd.DataFrame:
+    return draw(BATCH_ROWS, seed=11, returning=0.6)
+
+
+def test_shoppers_come_back_on_other_days_as_often_as_asked(back: pd.DataFrame) -> None:
+    visits = back.groupby("UID")
+    assert 0.35 < 1 - back["UID"].nunique() / len(back) < 0.6
+    assert not back.duplicated(["UID", "SESSION_DATE"]).any()
+    assert visits["SESSION_DATE"].is_monotonic_increasing.all()
+    assert (visits[["REGION", "BROWSER", "OPERATING_SYSTEMS"]].nunique() == 1).all(axis=None)
+    assert not (back["VISITOR_TYPE"][visits.cumcount() > 0] == "New_Visitor").any()
+    assert back["REVENUE"].mean() == pytest.approx(0.155, abs=0.03)
+
+
+def test_what_a_returning_shopper_did_before_counts(back: pd.DataFrame) -> None:
+    before = back.groupby("UID")["REVENUE"].transform(lambda bought: bought.shift().cummax())
+    rates = back.groupby(before.astype("boolean"))["REVENUE"].mean()
+    assert rates[True] > 2 * rates[False]
+    tenths = back.groupby(pd.qcut(back[PURCHASE_PROBABILITY], 10, labels=False))
+    assert (tenths["REVENUE"].mean() - tenths[PURCHASE_PROBABILITY].mean()).abs().max() < 0.025
+
+
+def test_returning_deals_the_same_sessions_to_fewer_shoppers(back: pd.DataFrame) -> None:
+    alone = draw(BATCH_ROWS, seed=11)
+    same = ["PRODUCT_RELATED", "PAGE_VALUES", "EXIT_RATES", "SESSION_DATE"]
+    assert back[same].sort_values(same, ignore_index=True).equals(alone[same].sort_values(same, ignore_index=True))
+    shorter = all_sessions(simulate(700, seed=11, returning=0.6))
+    assert shorter == all_sessions(simulate(9000, seed=11, returning=0.6)).slice(0, 700)
+    assert back["SESSION_DATE"][:3000].dt.month.nunique() == 10
+
+
+@pytest.mark.parametrize("returning", [-0.1, 1.0])
+def test_an_impossible_probability_of_returning_is_refused(returning: float) -> None:
+    with pytest.raises(UsageError, match="out of range"):
+        simulate(10, seed=1, returning=returning)
+
+
 def test_blocks_of_a_simulation_differ(drawn: pd.DataFrame) -> None:
     first, second = drawn["PRODUCT_RELATED"][:BATCH_ROWS], drawn["PRODUCT_RELATED"][BATCH_ROWS:]
     assert (first.to_numpy() == second.to_numpy()).mean() < 0.1

@@ -32,7 +32,9 @@ GOOD_ROW = {
 def session_file(path: Path, *changes: dict[str, str]) -> Path:
     """A CSV with one session per dict: the good row with these values changed, and a UID of its own."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(GOOD_ROW))
+        writer = csv.DictWriter(
+            file, list(dict.fromkeys([*GOOD_ROW, *(name for change in changes for name in change)]))
+        )
         writer.writeheader()
         for number, change in enumerate(changes, start=1):
             writer.writerow({**GOOD_ROW, "UID": f"s{number}", **change})

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -8,6 +9,7 @@ import pytest
 
 from intentscore.data.files import open_file
 from intentscore.errors import DataError, DataProblems
+from intentscore.services.features import refresh_features
 from intentscore.services.upload import UploadResult, upload
 from tests.services.conftest import HAVE_DATASET, Trained, Workspace
 from tests.services.sheets import session_file
@@ -74,6 +76,30 @@ def test_a_changed_row_is_updated_and_only_that_one(workspace: Workspace, tmp_pa
     assert workspace.value("SELECT PAGE_VALUES FROM SESSIONS WHERE UID = 's2'") == 99
     assert workspace.value("SELECT LOADED_AT FROM SESSIONS WHERE UID = 's1'") == before
     assert workspace.value("SELECT LOADED_AT FROM SESSIONS WHERE UID = 's2'") > before
+
+
+def test_an_outcome_that_comes_with_the_session_was_known_on_its_day(workspace: Workspace, tmp_path: Path) -> None:
+    load(workspace, tmp_path, {}, {"REVENUE": ""}, {"OUTCOME_DATE": "2024-11-20"})
+    days = "SELECT OUTCOME_DATE FROM SESSIONS ORDER BY UID"
+    assert [row[0] for row in workspace.rows(days)] == [date(2024, 11, 1), None, date(2024, 11, 20)]
+
+
+def test_an_outcome_that_comes_later_is_known_from_then_on(workspace: Workspace, tmp_path: Path) -> None:
+    load(workspace, tmp_path, {"REVENUE": ""}, {"REVENUE": ""}, {"REVENUE": "true"})
+    load(workspace, tmp_path, {"REVENUE": "true"}, {"OUTCOME_DATE": "2024-11-20"}, {"REVENUE": "false"})
+    loaded = workspace.value("SELECT MAX(LOADED_AT)::DATE FROM SESSIONS")
+    days = "SELECT OUTCOME_DATE FROM SESSIONS ORDER BY UID"
+    assert [row[0] for row in workspace.rows(days)] == [loaded, date(2024, 11, 20), loaded]
+    again = load(workspace, tmp_path, {"REVENUE": "true"}, {"REVENUE": ""}, {"REVENUE": "false"})
+    assert again.unchanged == 3
+
+
+def test_a_table_of_an_earlier_intentscore_gets_the_new_column(workspace: Workspace, tmp_path: Path) -> None:
+    load(workspace, tmp_path, {})
+    workspace.rows("ALTER TABLE SESSIONS DROP COLUMN OUTCOME_DATE")
+    refresh_features(workspace.session, workspace.settings)
+    assert workspace.value("SELECT COUNT(OUTCOME_DATE) FROM SESSIONS") == 0
+    assert load(workspace, tmp_path, {}, {}).inserted == 1
 
 
 def test_an_outcome_may_come_later_and_is_never_forgotten(workspace: Workspace, tmp_path: Path) -> None:
