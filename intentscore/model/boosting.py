@@ -10,13 +10,10 @@ import lightgbm as lgb
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedKFold
 
-from intentscore.errors import DataError
 from intentscore.model.bag import merge
 from intentscore.model.config import TrainConfig
-
-Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
+from intentscore.model.folds import Fold, deal
 
 REPRODUCIBLE = {"deterministic": True, "force_row_wise": True, "num_threads": 1, "verbosity": -1}
 
@@ -42,9 +39,13 @@ class Member:
 
 
 def learn(
-    matrix: pd.DataFrame, bought: NDArray[np.bool_], categorical: Sequence[str], config: TrainConfig
+    matrix: pd.DataFrame,
+    bought: NDArray[np.bool_],
+    dates: pd.Series[Any],
+    categorical: Sequence[str],
+    config: TrainConfig,
 ) -> tuple[lgb.Booster, CrossValidated]:
-    """The model that `config` asks for, and the scores its cross-validation gave. Shapes as in `boost`.
+    """The model that `config` asks for, and the scores its cross-validation gave. Shapes as in `boost`; `dates` (n,).
 
     With `config.bags` 0: one booster on all rows, with the rounds of `cross_validate`. Else the boosters of so
     many dealings of the folds, each without its own left-out fold, merged into one.
@@ -52,8 +53,8 @@ def learn(
     Raises DataError when there are fewer buyers, or fewer non-buyers, than folds.
     """
     if config.bags:
-        return _learn_bag(matrix, bought, categorical, config)
-    validated = cross_validate(matrix, bought, categorical, config)
+        return _learn_bag(matrix, bought, dates, categorical, config)
+    validated = cross_validate(matrix, bought, dates, categorical, config)
     return boost(matrix, bought, categorical, validated.rounds, config), validated
 
 
@@ -70,14 +71,18 @@ def boost(
 
 
 def cross_validate(
-    matrix: pd.DataFrame, bought: NDArray[np.bool_], categorical: Sequence[str], config: TrainConfig
+    matrix: pd.DataFrame,
+    bought: NDArray[np.bool_],
+    dates: pd.Series[Any],
+    categorical: Sequence[str],
+    config: TrainConfig,
 ) -> CrossValidated:
-    """Boosters of stratified folds grow side by side until the mean log loss of the left-out sessions has
-    not improved for `early_stopping_rounds`. Shapes as in `boost`.
+    """Boosters of the folds of `deal` grow side by side until the mean log loss of the left-out sessions has
+    not improved for `early_stopping_rounds`. Shapes as in `learn`.
 
     Raises DataError when there are fewer buyers, or fewer non-buyers, than folds.
     """
-    folds = _stratified_folds(bought, config, config.seed)
+    folds = deal(bought, dates, config, config.seed)
     parameters = _parameters(config, config.seed)
     result = lgb.cv(
         parameters,
@@ -96,12 +101,17 @@ def cross_validate(
 
 
 def bag_members(
-    matrix: pd.DataFrame, bought: NDArray[np.bool_], categorical: Sequence[str], seed: int, config: TrainConfig
+    matrix: pd.DataFrame,
+    bought: NDArray[np.bool_],
+    dates: pd.Series[Any],
+    categorical: Sequence[str],
+    seed: int,
+    config: TrainConfig,
 ) -> Iterator[Member]:
     """One booster for each of the folds that `seed` deals, which stops on the fold it does not learn from."""
     parameters = _parameters(config, seed)
     everything = _dataset(matrix, bought, categorical, parameters)
-    for learned_from, left_out in _stratified_folds(bought, config, seed):
+    for learned_from, left_out in deal(bought, dates, config, seed):
         booster = lgb.train(
             parameters,
             everything.subset(learned_from.tolist()),
@@ -113,11 +123,15 @@ def bag_members(
 
 
 def fold_scores(
-    matrix: pd.DataFrame, bought: NDArray[np.bool_], categorical: Sequence[str], config: TrainConfig
+    matrix: pd.DataFrame,
+    bought: NDArray[np.bool_],
+    dates: pd.Series[Any],
+    categorical: Sequence[str],
+    config: TrainConfig,
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
     """Fold by fold, the left-out rows and the scores of the booster that stopped on them."""
     values = matrix.to_numpy()
-    for member in bag_members(matrix, bought, categorical, config.seed, config):
+    for member in bag_members(matrix, bought, dates, categorical, config.seed, config):
         yield (
             member.left_out,
             np.asarray(member.booster.predict(values[member.left_out], num_iteration=member.rounds), dtype=np.float64),
@@ -125,13 +139,17 @@ def fold_scores(
 
 
 def _learn_bag(
-    matrix: pd.DataFrame, bought: NDArray[np.bool_], categorical: Sequence[str], config: TrainConfig
+    matrix: pd.DataFrame,
+    bought: NDArray[np.bool_],
+    dates: pd.Series[Any],
+    categorical: Sequence[str],
+    config: TrainConfig,
 ) -> tuple[lgb.Booster, CrossValidated]:
     values, log_odds = matrix.to_numpy(), np.zeros(len(bought))
     members = [
         member
         for number in range(config.bags)
-        for member in bag_members(matrix, bought, categorical, config.seed + number, config)
+        for member in bag_members(matrix, bought, dates, categorical, config.seed + number, config)
     ]
     for member in members:
         rows = member.left_out
@@ -139,7 +157,7 @@ def _learn_bag(
     rounds = [member.rounds for member in members]
     scores = 1 / (1 + np.exp(-log_odds / config.bags))
     merged = merge([member.booster for member in members], rounds)
-    folds = _stratified_folds(bought, config, config.seed)
+    folds = deal(bought, dates, config, config.seed)
     return merged, CrossValidated(round(float(np.mean(rounds))), folds, scores)
 
 
@@ -158,14 +176,3 @@ def _dataset(
         categorical_feature=list(categorical),
         params=parameters,
     )
-
-
-def _stratified_folds(bought: NDArray[np.bool_], config: TrainConfig, seed: int) -> tuple[Fold, ...]:
-    buyers = int(bought.sum())
-    if min(buyers, len(bought) - buyers) < config.cv_folds:
-        raise DataError(
-            f"{len(bought)} sessions with {buyers} buyers before the held-out month(s) are too few for "
-            f"{config.cv_folds} folds; load more sessions or lower cv_folds"
-        )
-    dealer = StratifiedKFold(config.cv_folds, shuffle=True, random_state=seed)
-    return tuple(dealer.split(np.zeros(len(bought)), bought))

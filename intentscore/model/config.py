@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -45,7 +45,7 @@ class BoosterParams(Strict):
 
 
 class TuneConfig(Strict):
-    """What `train --tune` looks for, measured on so many stratified folds of the training months."""
+    """What `train --tune` looks for, measured on so many folds of the training months."""
 
     objective: Measure = "log_loss"
     folds: Annotated[int, Field(ge=2, le=50)] = 5
@@ -61,6 +61,7 @@ class TrainConfig(Strict):
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 7
     holdout_months: Annotated[int, Field(ge=1)] = 1
     cv_folds: Annotated[int, Field(ge=2, le=50)] = 8
+    fold_by: Literal["months", "sessions"] = "months"
     num_boost_round: Annotated[int, Field(ge=1, le=100_000)] = 3000
     early_stopping_rounds: Annotated[int, Field(ge=1)] = 150
     bags: Annotated[int, Field(ge=0, le=20)] = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,13 +19,15 @@ from intentscore.model.protocol import Labels, Learner, Scores
 MAX_ITERATIONS = 2000
 
 
-def boosted(config: TrainConfig) -> Learner:
-    """The model `train` would make of the sessions. `config` is resolved and its `exclude` names features."""
+def boosted(config: TrainConfig, dates: pd.Series[Any]) -> Learner:
+    """The model `train` would make of the sessions. `config` is resolved and its `exclude` names features; `dates`
+    are of all sessions, under the index of the matrices.
+    """
 
     def score(past: pd.DataFrame, bought: Labels, unseen: pd.DataFrame) -> Scores:
         names = [name for name in past.columns if name not in config.exclude]
         categorical = [name for name in config.categorical or () if name in names]
-        booster, _ = learn(past[names], bought, categorical, config)
+        booster, _ = learn(past[names], bought, dates.loc[past.index], categorical, config)
         return np.asarray(booster.predict(unseen[names].to_numpy()), dtype=np.float64)
 
     return score

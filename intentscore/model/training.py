@@ -122,7 +122,7 @@ def fit(
     bought = _checked(inputs, categorical, label, dates)
     split = split_by_time(dates, config.holdout_months)
     past, past_bought = inputs[split.train], bought[split.train]
-    booster, validated = learn(past, past_bought, categorical, config)
+    booster, validated = learn(past, past_bought, dates[split.train], categorical, config)
     unseen_bought = bought[split.holdout]
     unseen_scores = np.asarray(booster.predict(inputs[split.holdout].to_numpy()), dtype=np.float64)
     return TrainedModel(

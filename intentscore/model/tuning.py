@@ -65,6 +65,7 @@ class Tuned:
 def tune(
     matrix: pd.DataFrame,
     bought: NDArray[np.bool_],
+    dates: pd.Series[Any],
     categorical: Sequence[str],
     config: TrainConfig,
     trials: int,
@@ -73,16 +74,16 @@ def tune(
 ) -> Tuned:
     """Try until there are `trials` finished ones in the study of these sessions and this configuration.
 
-    `matrix`: float64 (n, f) and `bought`: bool (n,) of the training months. The study is kept in the SQLite file
-    `storage`. The first trial is the configuration's own parameters, so the best is never worse than those. What is
-    minimised or maximised is `config.tune.objective`; a trial whose running mean over the folds is worse than the
-    median of the others' is given up.
+    `matrix`: float64 (n, f), `bought`: bool (n,) and `dates` (n,) of the training months. The study is kept in
+    the SQLite file `storage`. The first trial is the configuration's own parameters, so the best is never worse than
+    those. What is minimised or maximised is `config.tune.objective`; a trial whose running mean over the folds is
+    worse than the median of the others' is given up.
     """
-    study = _study(matrix, bought, config, storage)
+    study = _study(matrix, bought, dates, config, storage)
     while (done := _finished(study)) < trials:
         study.sampler = _sampler(config.seed + done)
         trial = study.ask()
-        value = _tried(trial, matrix, bought, categorical, config, first=done == 0)
+        value = _tried(trial, matrix, bought, dates, categorical, config, first=done == 0)
         study.tell(trial, value, state=_state(value))
         say(Trial(done + 1, value, _best(study)))
     return _tuned(study, config)
@@ -92,6 +93,7 @@ def _tried(
     trial: optuna.Trial,
     matrix: pd.DataFrame,
     bought: NDArray[np.bool_],
+    dates: pd.Series[Any],
     categorical: Sequence[str],
     config: TrainConfig,
     *,
@@ -101,7 +103,7 @@ def _tried(
     trial.set_user_attr("params", params.model_dump())
     objective, measured = config.tune.objective, []
     tried = config.model_copy(update={"params": params, "cv_folds": config.tune.folds})
-    for number, (left_out, scores) in enumerate(fold_scores(matrix, bought, categorical, tried)):
+    for number, (left_out, scores) in enumerate(fold_scores(matrix, bought, dates, categorical, tried)):
         measured.append(float(getattr(evaluate(bought[left_out], scores), objective)))
         trial.report(float(np.mean(measured)), number)
         if trial.should_prune() and number + 1 < config.tune.folds:
@@ -118,7 +120,9 @@ def _suggested(trial: optuna.Trial, config: TrainConfig) -> BoosterParams:
     return config.params.model_copy(update=found)
 
 
-def _study(matrix: pd.DataFrame, bought: NDArray[np.bool_], config: TrainConfig, storage: Path) -> optuna.Study:
+def _study(
+    matrix: pd.DataFrame, bought: NDArray[np.bool_], dates: pd.Series[Any], config: TrainConfig, storage: Path
+) -> optuna.Study:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -127,7 +131,7 @@ def _study(matrix: pd.DataFrame, bought: NDArray[np.bool_], config: TrainConfig,
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         study = optuna.create_study(
-            study_name=_name(matrix, bought, config),
+            study_name=_name(matrix, bought, dates, config),
             storage=f"sqlite:///{storage.resolve()}",
             load_if_exists=True,
             direction="maximize" if higher else "minimize",
@@ -138,11 +142,12 @@ def _study(matrix: pd.DataFrame, bought: NDArray[np.bool_], config: TrainConfig,
     return study
 
 
-def _name(matrix: pd.DataFrame, bought: NDArray[np.bool_], config: TrainConfig) -> str:
+def _name(matrix: pd.DataFrame, bought: NDArray[np.bool_], dates: pd.Series[Any], config: TrainConfig) -> str:
     digest = hashlib.sha256(json.dumps(config.model_dump(mode="json"), sort_keys=True).encode())
     digest.update("\n".join(matrix.columns).encode())
     digest.update(np.ascontiguousarray(matrix.to_numpy(), dtype="<f8").tobytes())
     digest.update(bought.tobytes())
+    digest.update("\n".join(pd.to_datetime(dates).dt.strftime("%Y-%m")).encode())
     return digest.hexdigest()[:32]
 
 

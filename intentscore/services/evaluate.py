@@ -237,9 +237,9 @@ def _examined(
     def examined(name: str, learner: Learner) -> Examined:
         return examine(learner, sessions.matrix, sessions.bought, parts, lambda part: say(f"{protocol} {part}: {name}"))
 
-    found = {MODEL: examined(MODEL, boosted(config))}
+    found = {MODEL: examined(MODEL, boosted(config, sessions.dates))}
     for name, other in others.items():
-        found[name] = found[MODEL] if other == config else examined(name, boosted(other))
+        found[name] = found[MODEL] if other == config else examined(name, boosted(other, sessions.dates))
     found[LOGISTIC] = examined(LOGISTIC, logistic_regression(sessions.categorical))
     found[CONSTANT] = examined(CONSTANT, constant_rate)
     return found

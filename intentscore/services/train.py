@@ -149,7 +149,9 @@ def _tuned(
     past = split_by_time(frame["SESSION_DATE"], config.holdout_months).train
     inputs, categorical = booster_inputs(frame.loc[past, list(feature_names(features))], config)
     bought = frame.loc[past, "REVENUE"].to_numpy(dtype=bool)
-    found = tune(inputs, bought, categorical, config, trials, settings.home / "tuning.db", tell)
+    found = tune(
+        inputs, bought, frame.loc[past, "SESSION_DATE"], categorical, config, trials, settings.home / "tuning.db", tell
+    )
     say(f"{found.trials} trials, {found.pruned} given up early: {found.started_from:.5f} to {found.best:.5f}")
     return found.config
 

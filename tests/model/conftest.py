@@ -47,6 +47,7 @@ def config() -> TrainConfig:
     return TrainConfig.model_validate(
         {
             "cv_folds": 3,
+            "fold_by": "sessions",
             "num_boost_round": 200,
             "early_stopping_rounds": 20,
             "categorical": ["VISITOR_CODE"],

@@ -21,9 +21,9 @@ def test_the_merged_booster_gives_the_members_mean_log_odds(sessions: Sessions, 
     members = [
         member
         for seed in (bag.seed, bag.seed + 1)
-        for member in bag_members(sessions.matrix, sessions.bought, ("VISITOR_CODE",), seed, bag)
+        for member in bag_members(sessions.matrix, sessions.bought, sessions.dates, ("VISITOR_CODE",), seed, bag)
     ]
-    merged, _ = learn(sessions.matrix, sessions.bought, ("VISITOR_CODE",), bag)
+    merged, _ = learn(sessions.matrix, sessions.bought, sessions.dates, ("VISITOR_CODE",), bag)
     values = sessions.matrix.to_numpy()
     for kind in ({"raw_score": True}, {"pred_contrib": True}):
         mean = np.mean([m.booster.predict(values, num_iteration=m.rounds, **kind) for m in members], axis=0)
@@ -33,7 +33,7 @@ def test_the_merged_booster_gives_the_members_mean_log_odds(sessions: Sessions, 
 
 
 def test_each_member_stops_on_its_own_left_out_sessions(sessions: Sessions, bag: TrainConfig) -> None:
-    members = list(bag_members(sessions.matrix, sessions.bought, ("VISITOR_CODE",), 1, bag))
+    members = list(bag_members(sessions.matrix, sessions.bought, sessions.dates, ("VISITOR_CODE",), 1, bag))
     assert len({member.rounds for member in members}) > 1
     left_out = np.concatenate([member.left_out for member in members])
     assert sorted(left_out) == list(range(len(sessions.bought)))
@@ -51,8 +51,8 @@ def test_a_bag_is_stored_and_loaded_like_any_booster(sessions: Sessions, bag: Tr
 
 
 def test_boosters_of_other_inputs_are_not_merged(sessions: Sessions, config: TrainConfig) -> None:
-    one, _ = learn(sessions.matrix, sessions.bought, (), config)
-    other, _ = learn(sessions.matrix.drop(columns="NOISE"), sessions.bought, (), config)
+    one, _ = learn(sessions.matrix, sessions.bought, sessions.dates, (), config)
+    other, _ = learn(sessions.matrix.drop(columns="NOISE"), sessions.bought, sessions.dates, (), config)
     with pytest.raises(ValueError, match="differ in their inputs"):
         merge([one, other], [1, 1])
     with pytest.raises(ValueError, match="0 members"):

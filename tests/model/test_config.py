@@ -22,7 +22,7 @@ def test_the_best_preset_is_a_bag_and_else_the_default() -> None:
     assert set(best.categorical) - {"MONTH_NUMBER"} == {
         feature.name for feature in SESSION_FEATURES if feature.kind == "categorical"
     }
-    assert best.model_copy(update={"bags": 0, "categorical": None}) == TrainConfig()
+    assert best.model_copy(update={"bags": 0, "categorical": None, "fold_by": "months"}) == TrainConfig()
 
 
 @pytest.mark.parametrize(

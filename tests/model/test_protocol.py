@@ -81,7 +81,11 @@ def test_figures_are_means_over_the_parts_with_intervals_around_them(sessions: S
 
 def test_every_learner_beats_the_constant_rate(sessions: Sessions, config: TrainConfig) -> None:
     parts = out_of_time(sessions.dates)
-    learners = {"model": boosted(config), "line": logistic_regression(["VISITOR_CODE"]), "rate": constant_rate}
+    learners = {
+        "model": boosted(config, sessions.dates),
+        "line": logistic_regression(["VISITOR_CODE"]),
+        "rate": constant_rate,
+    }
     found = {name: examine(one, sessions.matrix, sessions.bought, parts) for name, one in learners.items()}
     losses = {name: intervals(resample(one, sessions.bought, 1))["log_loss"].value for name, one in found.items()}
     assert losses["rate"] is not None

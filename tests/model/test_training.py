@@ -5,11 +5,9 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from intentscore.errors import ConfigurationError, DataError
@@ -206,21 +204,3 @@ def test_an_unknown_outcome_is_not_taken_for_no(sessions: Sessions, config: Trai
 def test_an_unresolved_configuration_is_not_taken_for_no_categories(sessions: Sessions) -> None:
     with pytest.raises(ValueError, match="resolved"):
         fit(sessions.matrix, sessions.bought, sessions.dates, TrainConfig())
-
-
-@pytest.mark.skipif("INTENTSCORE_DATASET" not in os.environ, reason="INTENTSCORE_DATASET names no data file")
-def test_the_shipped_configuration_learns_the_published_data_in_under_thirty_seconds() -> None:
-    table = pd.read_csv(os.environ["INTENTSCORE_DATASET"])
-    dates = pd.to_datetime("2024-" + table.Month.str[:3] + "-01", format="%Y-%b-%d")
-    visitors = {"Returning_Visitor": 1, "New_Visitor": 2, "Other": 3}
-    matrix = table.drop(columns="Revenue").assign(Month=dates.dt.month, VisitorType=table.VisitorType.map(visitors))
-    matrix.columns = matrix.columns.str.upper()
-    categorical = ("OPERATINGSYSTEMS", "BROWSER", "REGION", "TRAFFICTYPE", "VISITORTYPE")
-    started_s = time.process_time()
-    model = fit(matrix, table.Revenue.to_numpy(), dates, TrainConfig().resolved(categorical))
-    assert time.process_time() - started_s < 30
-    assert model.split.holdout_period.sessions == 1727
-    assert model.cv.pooled.roc_auc is not None
-    assert model.cv.pooled.roc_auc > 0.92
-    assert model.holdout.roc_auc is not None
-    assert model.holdout.roc_auc > 0.90

@@ -23,7 +23,9 @@ def config(config: TrainConfig) -> TrainConfig:
 
 def _tuned(sessions: Sessions, config: TrainConfig, trials: int, storage: Path) -> tuple[Tuned, list[Trial]]:
     heard: list[Trial] = []
-    return tune(sessions.matrix, sessions.bought, CATEGORICAL, config, trials, storage, heard.append), heard
+    return tune(
+        sessions.matrix, sessions.bought, sessions.dates, CATEGORICAL, config, trials, storage, heard.append
+    ), heard
 
 
 def test_a_search_taken_up_again_ends_where_an_uninterrupted_one_does(
