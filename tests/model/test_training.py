@@ -40,7 +40,9 @@ def test_a_feature_that_no_session_has_changes_nothing(
 
 def test_constant_features_leave_the_trees_as_they_are(sessions: Sessions, config: TrainConfig) -> None:
     wider = sessions.matrix.assign(**{f"EMPTY_{n}": value for n, value in enumerate([np.nan, 0.0, np.nan, 1.0])})
-    plain, wide = (learn(matrix, sessions.bought, ["VISITOR_CODE"], config) for matrix in (sessions.matrix, wider))
+    plain, wide = (
+        learn(matrix, sessions.bought, sessions.dates, ["VISITOR_CODE"], config) for matrix in (sessions.matrix, wider)
+    )
     assert (plain[1].scores == wide[1].scores).all()
     trees = [booster.model_to_string().split("end of trees")[0].partition("Tree=0")[2] for booster, _ in (plain, wide)]
     assert trees[0] == trees[1] != ""

@@ -175,7 +175,8 @@ def test_the_history_raises_the_ranking_of_returning_shoppers(shop: Shop) -> Non
     auc = {}
     for history in (False, True):
         names = [feature.name for feature in FEATURES if history or not feature.history]
-        scores = cross_validate(shop.frame[names].astype(float), bought, config.categorical or (), config).scores
+        inputs, days = shop.frame[names].astype(float), shop.frame["SESSION_DATE"]
+        scores = cross_validate(inputs, bought, days, config.categorical or (), config).scores
         auc[history] = roc_auc_score(bought, scores)
     assert auc[True] > auc[False] + 0.015
 
