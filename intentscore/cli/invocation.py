@@ -106,10 +106,12 @@ class Invocation:
         with progress_bar(what, total) as advance:
             yield advance
 
-    def show(self, result: object) -> None:
+    def show(self, result: object, *, short: object | None = None) -> None:
+        """`short` stands for the result in a table, where all of it would be too long."""
         from intentscore.cli.output import show
 
-        show(result, self.shared.format or "table", sys.stdout)
+        format = self.shared.format or "table"
+        show(short if short is not None and format == "table" else result, format, sys.stdout)
 
     def note(self, message: str) -> None:
         if not self.shared.quiet:

@@ -48,7 +48,7 @@ def report(
     """Report how the champion's scores do.
 
     Volume, outcomes and their coverage by day, ROC AUC, precision and recall at the marketing cut-off, calibration by
-    decile, and the drift of the score and of every feature. A limit that is passed: exit code 7.
+    decile, and the drift of the score and of every feature; as JSON for every day. A limit that is passed: exit code 7.
     """
     if first and to:
         last_day(first, to)
@@ -56,5 +56,5 @@ def report(
 
     with call.session() as session:
         found = monitor_report(session, call.settings, first, to)
-    call.show(found)
+    call.show(found, short=found.summary())
     found.require_no_alarm()

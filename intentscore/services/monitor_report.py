@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from intentscore.errors import ConfigurationError, GateRefusedError, NothingToDoError
+from intentscore.errors import ConfigurationError, NothingToDoError
 from intentscore.model import drift
 from intentscore.model.drift import Drift, Reference
 from intentscore.model.metrics import Decile, deciles, evaluate
+from intentscore.services.monitor_figures import Alarm, ColumnDrift, DayFigures, MonitorReport, Performance
 from intentscore.services.monitor_limits import Limits, changed, kind_of, read_values, recent_rows, references
 from intentscore.services.monitor_metrics import DRIFT, PERFORMANCE, STAT, WHOLE, Metric, Range, ask
 from intentscore.services.monitor_source import ACTUAL, PREDICTED, SCORE, Watched, existing_source, watched
@@ -27,113 +28,7 @@ if TYPE_CHECKING:
 
 DEFAULT_DAYS = 28
 OF_DRIFT = {"psi": "POPULATION_STABILITY_INDEX", "jensen_shannon": "JENSEN_SHANNON", "wasserstein": "WASSERSTEIN"}
-SHOWN_ALARMS = 5
 SURE = 3.0
-
-
-@dataclass(frozen=True)
-class DayFigures:
-    """One day. `outcomes` are the scores whose outcome is known, `coverage` their share, `contacted` the scores at or
-    above the cut-off; what is measured on outcomes is None while it is undefined.
-    """
-
-    day: date
-    sessions: int
-    scores: int
-    mean_score: float | None
-    contacted: int
-    outcomes: int
-    coverage: float
-    buyers: int
-    buyer_rate: float | None
-    roc_auc: float | None
-    precision: float | None
-    recall: float | None
-
-
-@dataclass(frozen=True)
-class Performance:
-    """All outcomes of the range. `promised_roc_auc` is that of the months held out when the version was trained."""
-
-    scores: int
-    outcomes: int
-    coverage: float
-    buyers: int
-    mean_score: float | None
-    buyer_rate: float | None
-    roc_auc: float | None
-    promised_roc_auc: float | None
-    precision: float | None
-    recall: float | None
-    calibration_error: float | None
-    brier: float | None
-    log_loss: float | None
-
-
-@dataclass(frozen=True)
-class ColumnDrift:
-    """A column on a day against the baseline; see `intentscore.model.drift` for the measures.
-
-    `kind` is score, numeric or categorical. A limit is None where there is none; `beyond` names the measures over
-    theirs. `changed` tells whether it also differs from the days before, None when that was not asked: because
-    nothing is beyond, or these days have too few sessions. Beyond the baseline and not known to be like the days
-    before: that is an alarm.
-    """
-
-    day: date
-    column: str
-    kind: str
-    psi: float | None
-    psi_limit: float | None
-    jensen_shannon: float | None
-    jensen_shannon_limit: float | None
-    wasserstein: float | None
-    wasserstein_limit: float | None
-    shift: float | None
-    shift_limit: float | None
-    missing: float | None
-    missing_limit: float | None
-    beyond: tuple[str, ...]
-    changed: bool | None = None
-
-    @property
-    def alarming(self) -> bool:
-        return bool(self.beyond) and self.changed is not False
-
-
-@dataclass(frozen=True)
-class Alarm:
-    """A limit that was passed; `day` and `column` are None for what is measured on the whole range."""
-
-    day: date | None
-    column: str | None
-    measure: str
-    value: float
-    limit: float
-
-
-@dataclass(frozen=True)
-class MonitorReport:
-    model_name: str
-    version: str
-    monitor: str
-    first: date
-    last: date
-    cut_off: float
-    performance: Performance
-    days: tuple[DayFigures, ...]
-    drift: tuple[ColumnDrift, ...]
-    calibration: tuple[Decile, ...]
-    alarms: tuple[Alarm, ...]
-
-    def require_no_alarm(self) -> None:
-        """Raises GateRefusedError that names the first alarms."""
-        if self.alarms:
-            named = "; ".join(_in_words(alarm) for alarm in self.alarms[:SHOWN_ALARMS])
-            more = len(self.alarms) - SHOWN_ALARMS
-            raise GateRefusedError(
-                f"{len(self.alarms)} limits passed by {self.version}: {named}{f'; and {more} more' if more > 0 else ''}"
-            )
 
 
 def monitor_report(
@@ -341,8 +236,3 @@ def _performance_alarms(found: Performance, limits: MonitoringLimits) -> Iterabl
         error = (found.buyer_rate * (1 - found.buyer_rate) / found.outcomes) ** 0.5
         if gap - SURE * error > limits.max_calibration_error:
             yield Alarm(None, None, "mean score against buyer rate", gap, limits.max_calibration_error)
-
-
-def _in_words(alarm: Alarm) -> str:
-    where = f"{alarm.column} on {alarm.day}: " if alarm.column else ""
-    return f"{where}{alarm.measure} {alarm.value:.3g} (limit {alarm.limit:.3g})"

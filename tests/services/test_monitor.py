@@ -19,7 +19,8 @@ from intentscore.services.aliases import Move
 from intentscore.services.check import CheckLimits, check_day
 from intentscore.services.features import refresh_features
 from intentscore.services.monitor import MonitorResult, monitor, monitors
-from intentscore.services.monitor_report import ColumnDrift, DayFigures, MonitorReport, monitor_report
+from intentscore.services.monitor_figures import ColumnDrift, DayFigures, MonitorReport
+from intentscore.services.monitor_report import monitor_report
 from intentscore.services.register import register
 from intentscore.services.rollback import plan_rollback, rollback
 from intentscore.services.score import plan_score, score
