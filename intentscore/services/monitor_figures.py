@@ -113,7 +113,7 @@ class ColumnSummary:
 
 @dataclass(frozen=True)
 class MonitorSummary:
-    """A report with one row per column in the place of one per column and day."""
+    """A report with one row per column in the place of one per column and day; `behind` as there."""
 
     model_name: str
     version: str
@@ -121,6 +121,7 @@ class MonitorSummary:
     first: date
     last: date
     cut_off: float
+    behind: int
     performance: Performance
     days: tuple[DayFigures, ...]
     calibration: tuple[Decile, ...]
@@ -130,12 +131,15 @@ class MonitorSummary:
 
 @dataclass(frozen=True)
 class MonitorReport:
+    """`behind`: scores the monitor has not taken up yet; the local engine's never is."""
+
     model_name: str
     version: str
     monitor: str
     first: date
     last: date
     cut_off: float
+    behind: int
     performance: Performance
     days: tuple[DayFigures, ...]
     drift: tuple[ColumnDrift, ...]

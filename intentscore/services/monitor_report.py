@@ -53,6 +53,7 @@ def monitor_report(
         by_day = _days(session, settings, within)
         drifts = tuple(_drifts(session, names, within, limits))
         performance, calibration = _performance(session, names, within, champion, by_day)
+        behind = _scores(session, names, within) - performance.scores
     return MonitorReport(
         model_name=settings.model_name,
         version=champion.name,
@@ -60,6 +61,7 @@ def monitor_report(
         first=within.first,
         last=within.last,
         cut_off=source.cut_off,
+        behind=behind,
         performance=performance,
         days=by_day,
         drift=drifts,
@@ -77,11 +79,16 @@ def _range(session: Session, names: Watched, first: date | None, last: date | No
     last = last or newest
     first = first or max(oldest, last - timedelta(days=DEFAULT_DAYS - 1))
     within = Range(qualified(session, names.monitor), first, last)
-    if not session.sql(f"SELECT COUNT(*) FROM {view} {within.where}").collect()[0][0]:
+    if not _scores(session, names, within):
         raise NothingToDoError(
             f"{names.version} has scored no session from {first} to {last}; it scored some from {oldest} to {newest}"
         )
     return within
+
+
+def _scores(session: Session, names: Watched, within: Range) -> int:
+    view = qualified(session, names.view)
+    return int(session.sql(f"SELECT COUNT(*) FROM {view} {within.where}").collect()[0][0])
 
 
 # ---------------------------------------------------------------------------- volume and performance

@@ -128,3 +128,16 @@ def test_unloaded_numbers_may_be_no_numbers(connection: SnowflakeConnection, tmp
         "FILE_FORMAT = (TYPE = CSV COMPRESSION = NONE)")  # fmt: skip
     run(connection, f"GET @OUT/a.csv file://{tmp_path}")
     assert (tmp_path / "a.csv").read_text().strip() == "NaN,2"
+
+
+def test_a_view_lives_in_a_schema_called_like_its_database(connection: SnowflakeConnection) -> None:
+    run(connection, "CREATE SCHEMA IF NOT EXISTS INTENTSCORE.INTENTSCORE")
+    run(connection, "CREATE OR REPLACE TABLE INTENTSCORE.INTENTSCORE.NAMESAKE AS SELECT 1 AS N")
+    run(
+        connection,
+        "CREATE OR REPLACE VIEW INTENTSCORE.INTENTSCORE.BOTH_NAMES AS SELECT a.N, b.N AS M "
+        "FROM INTENTSCORE.INTENTSCORE.NAMESAKE a JOIN INTENTSCORE.INTENTSCORE.NAMESAKE b ON a.N = b.N",
+    )
+    assert run(connection, "SELECT N, M FROM INTENTSCORE.INTENTSCORE.BOTH_NAMES") == [(1, 1)]
+    run(connection, "DROP VIEW INTENTSCORE.INTENTSCORE.BOTH_NAMES")
+    run(connection, "DROP TABLE INTENTSCORE.INTENTSCORE.NAMESAKE")

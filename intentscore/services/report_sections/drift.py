@@ -12,7 +12,7 @@ from intentscore.report.content import Block, Chart, Section, Table, pairs, tabl
 from intentscore.report.ranking import decile_chart
 
 if TYPE_CHECKING:
-    from intentscore.services.monitor_report import ColumnDrift, DayFigures, MonitorReport
+    from intentscore.services.monitor_figures import ColumnDrift, DayFigures, MonitorReport
 
 NAME, TITLE = "drift", "Over time"
 SCORE_KIND = "score"
