@@ -460,7 +460,7 @@ def demo(call: Invocation) -> None:
 
 @command("intentscore status", "intentscore status --connection env --format json")
 def status(call: Invocation) -> None:
-    """Show the tables, the champion and the last runs."""
+    """Show tables, champion, monitor, task graphs and the last runs."""
     from intentscore.services.status import status as look
 
     with call.session() as session:
@@ -469,9 +469,9 @@ def status(call: Invocation) -> None:
 
 @command("intentscore doctor", "intentscore doctor --env prod --format json")
 def doctor(call: Invocation) -> None:
-    """Check that everything is in place, and say how to mend what is not.
+    """Check that everything is in place, and how to mend it.
 
-    Target, credentials, role, privileges, warehouse, packages, versions, clock and free disk.
+    Target, credentials, role, privileges, warehouse, packages, champion, versions, clock and free disk.
     """
     from intentscore.services.doctor import diagnose
 

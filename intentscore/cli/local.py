@@ -15,9 +15,9 @@ command = command_of(app)
 
 @own_command(app, "intentscore local serve", "intentscore local status")
 def local(call: Invocation) -> None:
-    """The engine that stands in for an account: keep it running, stop it, look at it, empty it.
+    """The engine that stands in for an account.
 
-    Without a command it shows the status.
+    Keep it running, stop it, look at it, empty it. Without a command it shows the status.
     """
     if call.subcommand is None:
         from intentscore.local import hosting

@@ -51,7 +51,7 @@ def report(
     decile, and the drift of the score and of every feature; as JSON for every day. A limit that is passed: exit code 7.
     """
     if first and to:
-        last_day(first, to)
+        last_day(first, to, "--from")
     from intentscore.services.monitor_report import monitor_report
 
     with call.session() as session:

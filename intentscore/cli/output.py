@@ -24,6 +24,7 @@ from rich.text import Text
 PIPE_WIDTH = 160
 SHORT_LIST = 72
 BAR_WIDTH = 24
+KEPT_WHOLE = 20
 NOTHING = "-"
 
 
@@ -147,7 +148,9 @@ def _records(records: Sequence[Any]) -> Table:
     bars = {name: max(row.get(name) or 0.0 for row in rows) for name in _drawn(records[0])}
     for name in rows[0]:
         numeric = all(_is_number(row.get(name)) for row in rows)
-        table.add_column(_label(name), justify="right" if numeric else "left", overflow="fold")
+        widest = max(len(_text(row.get(name))) for row in rows)
+        kept = widest if widest <= KEPT_WHOLE else None  # a heading may fold, a short name or number may not
+        table.add_column(_label(name), justify="right" if numeric else "left", overflow="fold", min_width=kept)
         if name in bars:
             table.add_column(width=BAR_WIDTH)
     for row in rows:

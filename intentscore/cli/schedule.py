@@ -121,7 +121,7 @@ def run(
     if to and not first:
         raise UsageError("--to goes with --from")
     start = only or first
-    last = last_day(start, to) if start else None
+    last = last_day(start, to, "--from") if start else None
     wanted = read(config)
     with call.session() as session:
         call.show(run_days(session, call.settings, wanted, start, last, kind=graph, say=call.note))

@@ -31,9 +31,10 @@ def day(text: str) -> date:
     raise typer.BadParameter(f"{text!r} is not a day; write YYYY-MM-DD, today or yesterday")
 
 
-def last_day(first: date, last: date | None) -> date:
+def last_day(first: date, last: date | None, option: str = "--date") -> date:
+    """`option` is what the first day was given with."""
     if last is not None and last < first:
-        raise UsageError(f"--to {last} is before --date {first}")
+        raise UsageError(f"--to {last} is before {option} {first}")
     return last or first
 
 

@@ -79,7 +79,7 @@ class ExplainPlan:
     @property
     def announcement(self) -> str:
         """What is about to be done, and for all scores of a day what it will take."""
-        told = f"explain: {self.scores:,} scores"
+        told = f"explain: {self.scores:,} score{'s' if self.scores != 1 else ''}"
         return told if self.estimated_s is None else f"{told}, which take about {max(self.estimated_s, 1):,.0f} s"
 
 

@@ -178,3 +178,9 @@ def test_a_column_may_be_drawn_as_bars_as_well() -> None:
 
 def test_bars_of_nothing_are_empty() -> None:
     assert "█" not in table(Holder((Drawn("a", 0.0),)))
+
+
+def test_short_names_are_not_broken_in_a_crowded_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    crowded = {"version": "V_261123_135144", **{f"quite_a_long_heading_{number}": 1.0 for number in range(8)}}
+    assert "V_261123_135144" in table(Holder((crowded,)))

@@ -24,6 +24,7 @@ from intentscore.services.monitor_report import monitor_report
 from intentscore.services.register import register
 from intentscore.services.rollback import plan_rollback, rollback
 from intentscore.services.score import plan_score, score
+from intentscore.services.status import status
 from intentscore.services.train import train
 from intentscore.services.upload import upload
 from intentscore.settings import MonitoringLimits, MonitoringSettings, Settings
@@ -122,6 +123,10 @@ def test_the_champion_gets_one_monitor_with_what_it_learned_from_as_baseline(wat
     ]
     top = watched.work.value(f"SELECT AVG(IFF(SCORE >= {made.cut_off!r}, 1, 0)) FROM {made.baseline}")
     assert float(top) == pytest.approx(0.1, abs=1 / LEARNED)
+
+
+def test_status_names_the_champions_monitor(watched: Watch) -> None:
+    assert status(watched.work.session, watched.work.settings).monitor == f"{watched.result.monitor} (active)"
 
 
 def test_performance_agrees_with_scikit_learn(watched: Watch) -> None:

@@ -23,6 +23,7 @@ from intentscore.services.schedule import (
 )
 from intentscore.services.schedule_config import DailyGraph, ScheduleConfig
 from intentscore.services.score import plan_score, score
+from intentscore.services.status import status
 
 from .conftest import Trained, Workspace
 
@@ -58,6 +59,13 @@ def deployed(trained: Trained) -> Iterator[Trained]:
 
 def test_the_packaged_code_is_reproducible() -> None:
     assert package_zip() == package_zip()
+
+
+def test_status_names_the_deployed_graphs_and_not_their_steps(deployed: Trained) -> None:
+    found = status(deployed.workspace.session, deployed.workspace.settings).graphs
+    assert {(graph.graph, graph.state) for graph in found} >= {("DAILY_TEST", "started")}
+    assert not [graph for graph in found if "$" in graph.graph]
+    assert next(graph.schedule for graph in found if graph.graph == "DAILY_TEST") == "USING CRON 0 6 * * * UTC"
 
 
 def test_a_dry_run_draws_the_graph_and_changes_nothing(trained: Trained) -> None:

@@ -197,8 +197,8 @@ def test_scoring_is_on_record_with_version_and_tag(clean: Trained) -> None:
 
 def test_status_of_an_empty_schema_is_empty_and_changes_nothing(workspace: Workspace) -> None:
     found = status(workspace.session, workspace.settings)
-    assert found.champion is None
-    assert found.last_runs == ()
+    assert (found.champion, found.monitor) == (None, None)
+    assert (found.graphs, found.last_runs) == ((), ())
     assert {table.rows for table in found.tables} == {None}
     assert workspace.rows(f"SHOW TABLES IN SCHEMA {workspace.settings.schema_name}") == []
 
