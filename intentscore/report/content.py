@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-Value = str | bool | int | float | date | None
+Value = str | bool | int | float | date | tuple[str, ...] | None
 
 
 @dataclass(frozen=True)

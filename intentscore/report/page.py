@@ -18,6 +18,7 @@ from intentscore.errors import UsageError
 from intentscore.report.content import Chart, Note, Page, Points, Table, Value
 
 NOTHING = "-"
+LONG = 40
 COMMAND = re.compile(r"`([^`]+)`")
 KINDS = {Table: "table", Chart: "chart", Note: "note", Points: "points"}
 
@@ -32,7 +33,7 @@ def html(page: Page, made_at: datetime) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"shown": shown, "label": label, "with_commands": with_commands}
-    environment.tests["number"] = is_number
+    environment.tests |= {"number": is_number, "long": is_long}
     return environment.get_template("report.html.j2").render(
         page=page,
         kind=lambda block: KINDS[type(block)],
@@ -78,6 +79,8 @@ def shown(value: Value) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return _number(value)
+    if isinstance(value, tuple):
+        return ", ".join(value) or NOTHING
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
@@ -88,6 +91,10 @@ def label(name: str) -> str:
 def with_commands(text: str) -> Markup:
     """Escaped, and what stands between backticks as code."""
     return Markup(COMMAND.sub(r"<code>\1</code>", str(escape(text))))  # escaped just before
+
+
+def is_long(value: Value) -> bool:
+    return isinstance(value, str) and len(value) > LONG
 
 
 def is_number(value: Value) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from intentscore.report.content import Page, Section
 
 
+EXPLAINED_DAYS = 28
 REFUSALS = (ConfigurationError, GateRefusedError, NothingToDoError)
 
 
@@ -170,8 +171,9 @@ def _reasons(session: Session, settings: Settings, subject: Subject) -> Section:
     if subject.version is None:
         note = Note("Only a registered version explains its scores.", f"intentscore register {subject.run_id}")
         return Section(NAME, TITLE, "", (note,))
+    first = subject.day - timedelta(days=EXPLAINED_DAYS - 1) if subject.day else None
     try:
-        sample = explained_sample(session, settings, subject.day, subject.day, subject.version.name)
+        sample = explained_sample(session, settings, first, subject.day, subject.version.name)
     except REFUSALS as error:
         return Section(NAME, TITLE, "", (Note(f"The scores cannot be explained: {error}."),))
     ranked = global_explanation(sample)

@@ -20,13 +20,13 @@ from intentscore.errors import NothingToDoError, UsageError
 from intentscore.model.run import find_run
 from intentscore.report.content import Chart, Note, Table
 from intentscore.services.report import find_subject, report
-from intentscore.services.report_data import day_scores
+from intentscore.services.report_data import day_scores, scoring_table
 from intentscore.services.report_sections.model_card import facts, model_card
 from intentscore.services.report_sections.scored_day import scored_day
 from intentscore.services.score import plan_score, score
 from intentscore.services.train import training_frame
 from intentscore.settings import Settings
-from intentscore.warehouse.tables import SCORES
+from intentscore.warehouse.tables import CHALLENGER_SCORES, SCORES
 from tests.services.conftest import Reported, Trained, Workspace, figures_of
 
 COUNTED = "SELECT COUNT(*) FROM SESSIONS WHERE SESSION_DATE = '{}'"
@@ -308,11 +308,12 @@ def test_outcomes_that_are_not_known_yet_are_not_taken_for_no(trained: Trained, 
         work.rows(f"UPDATE SESSIONS s SET REVENUE = k.REVENUE FROM KNOWN_OUTCOMES k WHERE k.UID = s.UID AND s.{then}")
 
 
-def test_any_version_that_scored_a_day_can_be_reported_on(trained: Trained, reported: Reported, tmp_path: Path) -> None:
-    """A challenger's scores are in another table, and the page of its run finds them there."""
-    work = trained.workspace
-    day = reported.day
-    score(work.session, reported.settings, plan_score(work.session, reported.settings, day, day, "CHALLENGER"))
-    result = report(work.session, reported.settings, tmp_path / "page.html", run=reported.other_run)
-    assert (result.trained_run, result.day) == (reported.other_run, day)
-    assert reported.settings.tables.challenger_scores in (tmp_path / "page.html").read_text(encoding="utf-8")
+def test_a_challengers_scores_are_found_in_their_own_table(trained: Trained, reported: Reported) -> None:
+    work, day, settings = trained.workspace, reported.day, reported.settings
+    scored = score(work.session, settings, plan_score(work.session, settings, day, day, "CHALLENGER"))
+    subject = find_subject(work.session, settings, reported.other_run, None)
+    assert (subject.run_id, subject.day) == (reported.other_run, day)
+    assert subject.version
+    assert subject.version.name == scored.version
+    assert scoring_table(work.session, settings, scored.version, day) == CHALLENGER_SCORES
+    assert len(day_scores(work.session, settings, CHALLENGER_SCORES, scored.version, day).scores) == scored.rows

@@ -16,16 +16,12 @@ if TYPE_CHECKING:
 
 NAME, TITLE = "drift", "Over time"
 SCORE_KIND = "score"
-LEVELS = (
-    (0.5, "below half the limit"),
-    (1.0, "up to the limit"),
-    (2.0, "over the limit"),
-    (None, "over twice the limit"),
-)
+HALF = 0.5
+LEVELS = ("below half the limit", "up to the limit", "over it, like the days before", "over it: an alarm")
 
 
 def over_time(found: MonitorReport) -> Section:
-    told = f"{len(found.alarms)} limits were passed" if found.alarms else "no limit was passed"
+    told = f"{len(found.alarms)} alarms" if found.alarms else "no alarm"
     lead = (
         f"What {found.monitor} measured from {found.first} to {found.last} on the scores of {found.version}; {told}. "
         f"Marketing acts from a score of {found.cut_off:.4f} on."
@@ -34,10 +30,17 @@ def over_time(found: MonitorReport) -> Section:
     blocks += [chart for chart in (_performance(found.days), _score_drift(found.drift), _heat(found.drift)) if chart]
     if found.calibration:
         blocks.append(decile_chart("monitor_deciles", [asdict(row) for row in found.calibration]))
-    blocks.append(pairs("monitor_performance", "All outcomes of these days", asdict(found.performance).items()))
+    blocks.append(_performance_of_all(found))
     if found.alarms:
-        blocks.append(table_of("alarms", "Limits passed", found.alarms))
+        blocks.append(table_of("alarms", "Alarms", found.alarms))
     return Section(NAME, TITLE, lead, tuple(blocks))
+
+
+def _performance_of_all(found: MonitorReport) -> Table:
+    figures = asdict(found.performance).items()
+    return pairs(
+        "monitor_performance", "All outcomes of these days", [(name.replace("_", " "), v) for name, v in figures]
+    )
 
 
 def _volume(days: Sequence[DayFigures]) -> Chart:
@@ -88,7 +91,7 @@ def _heat(drift: Sequence[ColumnDrift]) -> Chart | None:
     limited = [(one, ratio) for one in drift if (ratio := beyond_limit(one)) is not None]
     if not limited:
         return None
-    cells = [(str(one.day), one.column, _level(ratio)) for one, ratio in limited]
+    cells = [(str(one.day), one.column, _level(one, ratio)) for one, ratio in limited]
     worst = {
         name: max((r, one.day) for one, r in limited if one.column == name)
         for name in dict.fromkeys(c for _, c, _ in cells)
@@ -97,8 +100,9 @@ def _heat(drift: Sequence[ColumnDrift]) -> Chart | None:
     return Chart(
         "column_drift",
         "Drift by column",
-        "For each day, the measure that comes closest to its limit or lies farthest beyond it.",
-        heat(cells, [name for _, name in LEVELS]),
+        "For each day, the measure that comes closest to its limit or lies farthest beyond it. What the days before "
+        "were like is no alarm.",
+        heat(cells, LEVELS),
         Table("column_drift_worst", "The day each column lay farthest", ("column", "times_the_limit", "day"), rows),
         table_of("column_drift", "Drift by column and day", [one for one, _ in limited]),
     )
@@ -112,5 +116,7 @@ def beyond_limit(one: ColumnDrift) -> float | None:
     )
 
 
-def _level(ratio: float) -> str:
-    return next(name for bound, name in LEVELS if bound is None or ratio <= bound)
+def _level(one: ColumnDrift, ratio: float) -> str:
+    if one.beyond:
+        return LEVELS[3] if one.alarming else LEVELS[2]
+    return LEVELS[0] if ratio < HALF else LEVELS[1]

@@ -20,6 +20,7 @@ NAME, TITLE = "reasons", "Reasons"
 FEATURES_DRAWN = 12
 SESSIONS_DRAWN = 200
 SWARM_BINS = 60
+EXAMPLE_COLUMNS = ("score", "rank", "reason", "log_odds", "feature", "value", "uid", "session_date")
 LEVELS = ("lowest fifth", "second", "middle", "fourth", "highest fifth")
 
 
@@ -32,7 +33,9 @@ def reasons(ranked: GlobalExplanation, sample: ExplainedSample, examples: tuple[
     )
     blocks: list[Block] = [_bars(ranked), _swarm(ranked, sample)]
     if examples:
-        blocks.append(table_of("examples", "The highest scores with their strongest reasons", examples))
+        blocks.append(
+            table_of("examples", "The highest scores with their strongest reasons", examples, EXAMPLE_COLUMNS)
+        )
     else:
         blocks.append(Note("No score of this day has been explained one by one yet.", command))
     return Section(NAME, TITLE, lead, tuple(blocks))
