@@ -60,9 +60,6 @@ def _literal(argument: Expr, name: str) -> Any:
         return None
     if isinstance(argument, (exp.Literal, exp.Boolean, exp.Neg)):
         return argument.to_py()
-    if argument.find(exp.Parameter):  # @stage, @database.schema.stage
-        parts = argument.find_all(exp.Var, exp.Identifier, bfs=False)
-        return "@" + ".".join(part.sql(dialect="snowflake") for part in parts)
     raise invalid(f"argument of {name} must be a constant")
 
 

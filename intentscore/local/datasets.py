@@ -29,12 +29,14 @@ DATASET = "DATASET"
 OPTIONS = ("COMMENT", "METADATA")
 
 
-def version_folder(session: Session, parts: list[str], version: str) -> Path:
-    """Where the files of a version are; version names are taken as they are written."""
+def version_folder(session: Session, parts: list[str], version: str | None) -> Path:
+    """Where the files of a version are, or of all; version names are taken as they are written."""
     name = session.resolve(parts)
     entry = session.catalog.get(DATASET, name)
     if entry is None:
         raise does_not_exist("Dataset", str(name))
+    if version is None:
+        return session.engine.folder("datasets", entry.details["folder"])
     if version not in entry.details["versions"]:
         raise _no_version(entry, version)
     return _folder(session, entry, version)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -11,8 +13,7 @@ from urllib.parse import quote
 import pyarrow as pa
 from sqlglot import Expr, exp
 
-from intentscore.local.context_functions import context_function
-from intentscore.local.errors import SnowflakeError, invalid
+from intentscore.local.errors import invalid
 from intentscore.local.sources import reference, resolver
 from intentscore.local.stages import STAGE, Location, locate
 
@@ -57,12 +58,39 @@ def _address(session: Session) -> str:
     return f"http://{session.engine.host}:{session.engine.port}"
 
 
-@context_function("GET_PRESIGNED_URL")
-def get_presigned_url(session: Session, stage: str, path: str, lifetime_s: float = 3600) -> str:
+@resolver
+def presigned_addresses(root: Expr, preparation: Preparation) -> Expr:
+    """Every GET_PRESIGNED_URL(@stage, path [, seconds])."""
+    for node in list(root.find_all(exp.Anonymous)):
+        if node.name.upper() == "GET_PRESIGNED_URL":
+            stage, path, *lifetime = node.expressions
+            where = locate(preparation.session, _stage(stage))
+            lifetime_s = float(lifetime[0].to_py()) if lifetime else 3600.0
+            if not 0 < lifetime_s <= MAX_URL_S:
+                raise invalid(f"invalid expiration time {lifetime_s:g}: at most {MAX_URL_S} seconds")
+            share = partial(_presigned, preparation.session, where, lifetime_s)
+
+            if isinstance(path, exp.Literal):
+                node.replace(exp.Literal.string(share(path.name)))
+                continue
+
+            def addresses(paths: pa.ChunkedArray, share: Callable[[str], str] = share) -> pa.Array:
+                return pa.array([None if p is None else share(p) for p in paths.to_pylist()], pa.string())
+
+            function = preparation.function(addresses, ["VARCHAR"], "VARCHAR", volatile=True)
+            node.replace(exp.Anonymous(this=function, expressions=[path]))
+    return root
+
+
+def _stage(argument: Expr) -> str:
+    """The location a literal or a bare @database.schema.stage names."""
+    if isinstance(argument, exp.Literal):
+        return argument.name
+    parts = argument.find_all(exp.Var, exp.Identifier, bfs=False)
+    return "@" + ".".join(part.sql(dialect="snowflake") for part in parts)
+
+
+def _presigned(session: Session, where: Location, lifetime_s: float, path: str) -> str:
     """An address from which whoever knows it reads the file, for as long as it lasts; the file need not be there."""
-    if not 0 < lifetime_s <= MAX_URL_S:
-        raise SnowflakeError(f"Invalid expiration time {lifetime_s:g}: at most {MAX_URL_S} seconds.", 1044, "22023")
-    where = locate(session, stage)
     file = where.below(str(Path(where.path, path)))
-    token = session.engine.shared_files.share(file, float(lifetime_s))
-    return f"{_address(session)}/files/{token}/{quote(file.name)}"
+    return f"{_address(session)}/files/{session.engine.shared_files.share(file, lifetime_s)}/{quote(file.name)}"

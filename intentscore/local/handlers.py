@@ -229,7 +229,7 @@ def _frame(method: Method, arguments: pa.Table) -> Any:
 
 def _parsed(value: Any) -> Any:
     """A VARIANT reaches Python as what its JSON says."""
-    if not isinstance(value, str | bytes):
+    if not isinstance(value, str):
         return value
     try:
         return json.loads(value)

@@ -121,8 +121,8 @@ def _default(declared: handlers.Input) -> Expr:
 
 
 def _typed(value: Expr, declared: handlers.Input) -> Expr:
-    if declared.type is None:
-        return value.copy()
+    if declared.type is None:  # a VARIANT has a form of its own in Arrow
+        return exp.Anonymous(this="to_json", expressions=[value.copy()])
     return exp.cast(value.copy(), exp.DataType.build(declared.type, dialect="duckdb"))
 
 
@@ -208,8 +208,4 @@ def _function(method: Method, arguments: list[Expr], preparation: Preparation) -
     types = [declared.type or "VARCHAR" for declared in method.inputs]
     parameters = [Parameter(f"A{i}", Parameter.POSITIONAL_ONLY) for i in range(len(types))]
     answer.__signature__ = Signature(parameters)  # type: ignore[attr-defined]  # DuckDB counts the parameters
-    cells = [
-        a if declared.type else exp.Anonymous(this="to_json", expressions=[a])
-        for a, declared in zip(arguments, method.inputs, strict=True)
-    ]
-    return exp.Anonymous(this=preparation.function(answer, types, method.duckdb_type), expressions=cells)
+    return exp.Anonymous(this=preparation.function(answer, types, method.duckdb_type), expressions=arguments)

@@ -186,7 +186,7 @@ def _listed(session: Session, listing: Listing) -> list[Any]:
 
 @statement("SHOW IMPORTED KEYS")
 def show_imported_keys(session: Session, head: Statement) -> Result:
-    return _foreign_keys([found for found in _asked(session, head) if found[2].kind == FOREIGN])
+    return _foreign_keys(session, [found for found in _asked(session, head) if found[2].kind == FOREIGN])
 
 
 @statement("SHOW EXPORTED KEYS")
@@ -198,10 +198,10 @@ def show_exported_keys(session: Session, head: Statement) -> Result:
     head.scanner.end()
     entries = [e for d in session.engine.databases() for e in session.catalog.entries(KEYS, d)]
     found = [(e.created_on, e.name, Key(**key)) for e in entries for key in e.details["keys"]]
-    return _foreign_keys([one for one in found if one[2].table == list(table)])
+    return _foreign_keys(session, [one for one in found if one[2].table == list(table)])
 
 
-def _foreign_keys(found: list[tuple[Any, ObjectName, Key]]) -> Result:
+def _foreign_keys(session: Session, found: list[tuple[Any, ObjectName, Key]]) -> Result:
     sides = [f"{side}_{part}" for side in ("pk", "fk")
              for part in ("database_name", "schema_name", "table_name", "column_name")]  # fmt: skip
     columns = {
@@ -209,12 +209,19 @@ def _foreign_keys(found: list[tuple[Any, ObjectName, Key]]) -> Result:
         **dict.fromkeys(("update_rule", "delete_rule", "fk_name", "pk_name", "deferrability", "rely", "comment"), TEXT),
     }  # fmt: skip
     rows = [
-        [created, *(key.table or ()), there, *table, here, number, "NO ACTION", "NO ACTION", key.name, None,
+        [created, *(key.table or ()), there, *table, here, number, "NO ACTION", "NO ACTION", key.name,
+         _name_of_referenced(session, key),
          "NOT DEFERRABLE", "false", None]
         for created, table, key in found
         for number, (here, there) in enumerate(zip(key.columns, key.referenced or [], strict=False), 1)
     ]  # fmt: skip
     return results.rows(columns, rows)
+
+
+def _name_of_referenced(session: Session, key: Key) -> str:
+    """The name of the key that a foreign one refers to; a reference to columns without one has none."""
+    candidates = of_table(session, ObjectName(*key.table or ()))
+    return next((k.name for k in candidates if k.kind != FOREIGN and k.columns == key.referenced), "")
 
 
 # ---------------------------------------------------------------------------- INFORMATION_SCHEMA

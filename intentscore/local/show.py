@@ -243,7 +243,12 @@ def show_databases(session: Session, head: Statement) -> Result:
     )
 
 
-@statement("SHOW ONLINE FEATURE TABLES")
+@statement(
+    "SHOW ONLINE FEATURE TABLES", "SHOW STREAMS", "SHOW PIPES", "SHOW SECRETS", "SHOW SERVICES", "SHOW NOTEBOOKS",
+    "SHOW STREAMLITS", "SHOW IMAGE REPOSITORIES", "SHOW GIT REPOSITORIES", "SHOW NETWORK RULES", "SHOW INTEGRATIONS",
+    "SHOW COMPUTE POOLS", "SHOW EXTERNAL VOLUMES", "SHOW ICEBERG TABLES", "SHOW EXTERNAL TABLES", "SHOW ALERTS",
+    "SHOW MATERIALIZED VIEWS",
+)  # fmt: skip
 def show_nothing(session: Session, head: Statement) -> Result:
     """Kinds of object the engine cannot create, so that there is none to list."""
     read_listing(session, head.scanner)

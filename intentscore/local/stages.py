@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 STAGE = "STAGE"
 VERSION_URI = re.compile(
-    r"snow://(?P<kind>model|dataset)/(?P<name>.+?)/versions/(?P<version>[^/]+)/?(?P<path>.*)", re.DOTALL
+    r'snow://(?P<kind>model|dataset)/(?P<name>(?:"(?:[^"]|"")*"|[^"/])+)/versions/(?:(?P<version>[^/]+)/?(?P<path>.*))?',
+    re.DOTALL,
 )
 _BARE_URI = re.compile(
     r"""'(?:[^'\\]|''|\\.)*'|\$\$.*?\$\$|(?<!["\w])(snow://\w+/(?:"(?:[^"]|"")*"|[^\s"'(),;])+)|"(?:[^"]|"")*\"""",
@@ -116,14 +117,16 @@ def _located(session: Session, text: str) -> Location:
     )  # fmt: skip
 
 
-def _of_version(session: Session, kind: str, name: list[str], version: str, path: str) -> Location:
+def _of_version(session: Session, kind: str, name: list[str], version: str | None, path: str | None) -> Location:
     from intentscore.local import datasets, models
 
     if kind == "dataset":
         folder = datasets.version_folder(session, name, version)
+    elif version is None:
+        raise invalid("a version of the model is missing from its address")
     else:
         folder = models.version_folder(session, name, names.fold(version))
-    return Location(folder, path, f"versions/{version}", read_only=True)
+    return Location(folder, path or "", f"versions/{version}" if version else "versions", read_only=True)
 
 
 def _split(text: str) -> tuple[str, str]:

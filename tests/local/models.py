@@ -43,8 +43,8 @@ class Shapes(custom_model.CustomModel):
     """Answers of several types; what it is given is nullable."""
 
     @custom_model.inference_api
-    def predict(self, x: pd.DataFrame, *, factor: float = 2.0) -> pd.DataFrame:
-        answers = pd.DataFrame({"whole": (x["N"] * factor).round()})
+    def predict(self, x: pd.DataFrame, *, factor: float = 2.0, shifts: list[float] = [0.0]) -> pd.DataFrame:  # noqa: B006
+        answers = pd.DataFrame({"whole": (x["N"] * factor + sum(shifts)).round()})
         answers["text"] = "n" + x["N"].astype(str)
         answers["list"] = [[float(n), factor] for n in x["N"].fillna(0)]
         answers["flag"] = x["N"].fillna(0) > 1
@@ -66,5 +66,8 @@ def shapes_signature() -> model_signature.ModelSignature:
             feature("whole", kind.INT64), feature("text", kind.STRING), feature("list", kind.DOUBLE, shape=(2,)),
             feature("flag", kind.BOOL),
         ],
-        params=[model_signature.ParamSpec("factor", kind.DOUBLE, default_value=2.0)],
+        params=[
+            model_signature.ParamSpec("factor", kind.DOUBLE, default_value=2.0),
+            model_signature.ParamSpec("shifts", kind.DOUBLE, default_value=[0.0], shape=(-1,)),
+        ],
     )  # fmt: skip

@@ -65,6 +65,13 @@ def test_a_version_is_partitioned_into_folders(session: Session) -> None:
     assert folders == ["versions/v/a", "versions/v/b"]
 
 
+def test_a_quoted_name_may_look_like_an_address(session: Session) -> None:
+    made = dataset.create_from_dataframe(session, '"my/versions/d"', "v", session.sql("SELECT 1 AS N"))
+    assert made.read.to_pandas().shape == (1, 1)
+    listed = session.sql('LIST snow://dataset/"my/versions/d"/versions/').collect()
+    assert [row["name"] for row in listed] == ["versions/v/data_0_0_0.snappy.parquet"]
+
+
 def test_a_dataset_is_created_once_replaced_and_dropped(session: Session) -> None:
     made = Dataset.create(session, "ONCE")
     with pytest.raises(DatasetExistError, match="already exists"):
@@ -115,6 +122,8 @@ def test_a_presigned_address_is_good_for_its_file_alone(session: Session, stage:
             urllib.request.urlopen(wrong)
     with pytest.raises(SnowparkSQLException, match="leaves the stage"):
         session.sql("SELECT GET_PRESIGNED_URL(@PAGES, '../../secret')").collect()
+    each = "SELECT GET_PRESIGNED_URL(@PAGES, column1, 60) FROM VALUES ('deep/a.txt'), ('deep/b.txt')"
+    assert [urllib.request.urlopen(row[0]).read()[:5] for row in session.sql(each).collect()] == [b"a.txt", b"b.txt"]
     gone = session.sql("SELECT GET_PRESIGNED_URL(@PAGES, 'none.txt', 0.01)").collect()[0][0]
     with pytest.raises(urllib.error.HTTPError):
         urllib.request.urlopen(gone)

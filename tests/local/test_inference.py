@@ -147,6 +147,12 @@ def test_a_parameter_replaces_its_default(session: Session) -> None:
     assert found["whole"].to_list() == [5, 10]
 
 
+def test_a_parameter_may_be_a_list(session: Session) -> None:
+    mv = version(session, "SHAPES")
+    found = mv.run(pd.DataFrame({"N": [1, 2]}), function_name="predict", params={"shifts": [1.0, 2.0]})
+    assert found["whole"].to_list() == [5, 7]
+
+
 def test_explanations_come_one_row_for_each(session: Session) -> None:
     models.log(session, BOOSTER, "EXPLAINED", options={"relax_version": False, "enable_explainability": True})
     found = version(session, "EXPLAINED").run(VISITS[models.FEATURES], function_name="explain")

@@ -44,8 +44,9 @@ def test_keys_are_shown_in_their_order(tables: Run) -> None:
 
 def test_a_foreign_key_is_seen_from_both_sides(tables: Run) -> None:
     (imported,) = tables("SHOW IMPORTED KEYS IN TABLE VISITS")
-    assert (imported["pk_table_name"], imported["pk_column_name"], imported["fk_column_name"]) == (
-        "SHOPPERS", "UID", "UID",
+    (primary,) = tables("SHOW PRIMARY KEYS IN TABLE SHOPPERS")
+    assert (imported["pk_table_name"], imported["pk_column_name"], imported["fk_column_name"], imported["pk_name"]) == (
+        "SHOPPERS", "UID", "UID", primary["constraint_name"],
     )  # fmt: skip
     assert tables("SHOW EXPORTED KEYS IN TABLE SHOPPERS")[0]["fk_table_name"] == "VISITS"
     with pytest.raises(ProgrammingError, match="does not exist"):
