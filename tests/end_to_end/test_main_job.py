@@ -47,6 +47,24 @@ def test_scoring_again_keeps_one_score_a_session(job: Job) -> None:
     assert again["updated"] == job.scored["rows"]
 
 
+def test_scores_and_their_reasons_in_one_command(job: Job) -> None:
+    day = job.scored["days"][0]["day"]
+    done = job.shell.json("score", "--date", day, "--explain", "--top", "2")
+    reasons = done["explanations"]["reasons"]
+    assert (done["updated"], done["failure"]) == (job.scored["rows"], None)
+    assert done["explanations"]["rows"] == 2 * done["explanations"]["scores"] == 2 * -(-job.scored["rows"] // 10)
+    again = job.shell.json("explain", "--date", day, "--uid", reasons[0]["uid"], "--top", "2")
+    assert again["reasons"] == reasons[:2]
+
+
+def test_features_are_ranked_by_what_they_matter(job: Job) -> None:
+    found = job.shell.json("explain", "--global", "--sample", "50")
+    sizes = [feature["log_odds"] for feature in found["features"]]
+    assert (found["version"], found["sessions"]) == (job.registered["version"], 50)
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] > 0
+
+
 def test_a_dry_run_shows_the_plan_and_changes_nothing(job: Job) -> None:
     before = {t["table"]: t["rows"] for t in job.shell.json("status")["tables"]}
     shown = job.shell.run("score", "--date", job.scored["days"][0]["day"], "--dry-run")
