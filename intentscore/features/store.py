@@ -58,26 +58,15 @@ def registered_views(session: Session, settings: Settings) -> tuple[RegisteredVi
 
 
 def current_view(session: Session, settings: Settings) -> RegisteredView | None:
-    """The version that holds the present feature list; None when there is none yet.
-
-    Raises ConfigurationError when the settings name a version and that holds another list.
-    """
-    views, wanted = registered_views(session, settings), settings.feature_view.version
-    present = feature_hash(feature_list(settings))
-    if wanted is None:
-        return next((view for view in reversed(views) if view.hash == present), None)
-    pinned = next((view for view in views if view.version == wanted), None)
-    if pinned is not None and pinned.hash != present:
-        raise ConfigurationError(
-            f"feature view {pinned.full_name} holds another feature list ({pinned.hash or 'not of intentscore'}) than "
-            f"the settings ({present}); leave `feature_view.version` out, and it gets a version of its own"
-        )
-    return pinned
+    """The version with the present feature list; None without one, or when the settings name another version."""
+    wanted, present = settings.feature_view.version, feature_hash(feature_list(settings))
+    same = [view for view in registered_views(session, settings) if view.hash == present]
+    return next((view for view in reversed(same) if wanted in (None, view.version)), None)
 
 
 def required_view(session: Session, settings: Settings) -> RegisteredView:
     """The version that holds the present feature list. Raises ConfigurationError without one."""
-    found = current_view(session, settings)
+    found = _current_or_refused(session, settings)
     if found is None:
         named = settings.feature_view.version or "with the present feature list"
         raise ConfigurationError(
@@ -94,9 +83,10 @@ def require_view(session: Session, settings: Settings) -> str:
 def register_view(session: Session, settings: Settings) -> RegisteredView:
     """Register entity and feature view; a version of the same feature list is reused, never redefined.
 
-    The refresh frequency of a reused version becomes that of the settings. Raises as `current_view` does.
+    The refresh frequency of a reused version becomes that of the settings. Raises ConfigurationError when the settings
+    name a version that holds another list.
     """
-    found = current_view(session, settings)
+    found = _current_or_refused(session, settings)
     if found is None:
         _refuse_faulty(session, settings)
     with snowflake_errors("register the feature view", wrapped=True):
@@ -169,6 +159,16 @@ def open_store(session: Session, *, create: bool = False) -> FeatureStore:
     mode = CreationMode.CREATE_IF_NOT_EXIST if create else CreationMode.FAIL_IF_NOT_EXIST
     database, schema = session.get_current_database(), session.get_current_schema()
     return FeatureStore(session, str(database), str(schema), warehouse, creation_mode=mode)
+
+
+def _current_or_refused(session: Session, settings: Settings) -> RegisteredView | None:
+    found, wanted = current_view(session, settings), settings.feature_view.version
+    if found is None and wanted in [view.version for view in registered_views(session, settings)]:
+        raise ConfigurationError(
+            f"feature view {settings.feature_view.name}${wanted} holds another feature list than the settings; leave "
+            "`feature_view.version` out, and the present list gets a version of its own"
+        )
+    return found
 
 
 def _registered(row: Row, name: str) -> RegisteredView:

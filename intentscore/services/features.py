@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from intentscore.features.definitions import feature_list
 from intentscore.features.feature import Feature
-from intentscore.features.store import refresh_statement, register_view
+from intentscore.features.store import current_view, refresh_statement, register_view
 from intentscore.services.runs import recorded
 from intentscore.settings import Settings
 from intentscore.warehouse.identifiers import qualified
@@ -48,9 +48,11 @@ def refresh_features(session: Session, settings: Settings) -> FeaturesResult:
     """
     with recorded(session, settings, "features", view=settings.feature_view.name) as run:
         create_tables(session, settings, [SESSIONS])
+        known = current_view(session, settings)
         view = register_view(session, settings)
         run.feature_hash = view.hash
-        session.sql(refresh_statement(session, view)).collect()
+        if view == known:  # a new one is filled when it is made
+            session.sql(refresh_statement(session, view)).collect()
         rows, features = summarise(session, qualified(session, view.full_name), feature_list(settings))
         run.row_count = rows
         return FeaturesResult(run.run_id, view.name, view.version, str(view.hash), rows, features)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from intentscore.errors import GateRefusedError
-from intentscore.features.definitions import feature_list
 from intentscore.features.store import RegisteredView, view_features
 from intentscore.services.score import PREDICTION
 from intentscore.services.versions import RegisteredVersion, features_of, load_version
@@ -87,7 +86,7 @@ def write_source(session: Session, settings: Settings, version: RegisteredVersio
     comment = f"scores of {version.name} and their outcomes; cut-off {cut_off!r}, definition {made.definition}"
     session.sql(
         f"CREATE OR REPLACE TABLE {baseline} COMMENT = {literal(f'what {version.name} learned from, with its scores')} "
-        f"AS\nSELECT {_columns(session, settings, features, at)}\nFROM {staged} c"
+        f"AS\nSELECT {_columns(session, features, at)}\nFROM {staged} c"
     ).collect()
     session.sql(
         f"CREATE OR REPLACE VIEW {view} COMMENT = {literal(comment)} AS\n"
@@ -97,13 +96,10 @@ def write_source(session: Session, settings: Settings, version: RegisteredVersio
     return made
 
 
-def _columns(
-    session: Session, settings: Settings, view: RegisteredView, cut_off: str, features: str = "c", outcome: str = "c"
-) -> str:
+def _columns(session: Session, view: RegisteredView, cut_off: str, features: str = "c", outcome: str = "c") -> str:
     """The columns of view and baseline, from the rows called `c`."""
-    categorical = {feature.name for feature in feature_list(settings) if feature.kind == "categorical"}
     given = {name: f"{features}.{identifier(name)}" for name in view_features(session, view)}
-    texts = {name: f"TO_VARCHAR(CAST({sql} AS INTEGER))" for name, sql in given.items() if name in categorical}
+    texts = {name: f"TO_VARCHAR(CAST({sql} AS INTEGER))" for name, sql in given.items() if name in view.categorical}
     return ",\n".join(
         [
             f"c.UID AS {KEY}",
@@ -119,7 +115,7 @@ def _columns(
 def _view_query(session: Session, settings: Settings, version: str, view: RegisteredView, cut_off: str) -> str:
     scores, sessions = (table.qualified_name(session, settings) for table in (SCORES, SESSIONS))
     return (
-        f"SELECT {_columns(session, settings, view, cut_off, 'f', 's')}\nFROM {scores} c\n"
+        f"SELECT {_columns(session, view, cut_off, 'f', 's')}\nFROM {scores} c\n"
         f"JOIN {sessions} s ON s.UID = c.UID AND s.SESSION_DATE = c.SESSION_DATE\n"
         f"JOIN {qualified(session, view.full_name)} f ON f.UID = c.UID AND f.SESSION_DATE = c.SESSION_DATE\n"
         f"WHERE c.MODEL_NAME = {literal(settings.model_name)} AND c.MODEL_VERSION = {literal(version)}\n"

@@ -83,7 +83,7 @@ def test_the_history_shows_each_refresh_the_newest_first(workspace: Workspace, t
     refresh_features(session, settings)
     refresh_views(session, settings)
     found = refresh_history(session, settings).refreshes
-    assert [refresh.trigger for refresh in found] == ["MANUAL", "MANUAL", "CREATION"]
+    assert [refresh.trigger for refresh in found] == ["MANUAL", "CREATION"]
     assert {(refresh.version, refresh.state) for refresh in found} == {("V1", "SUCCEEDED")}
 
 
