@@ -66,7 +66,7 @@ def monitor_report(
         days=by_day,
         drift=drifts,
         calibration=calibration,
-        alarms=(*_drift_alarms(drifts), *_performance_alarms(performance, limits)),
+        alarms=(*_drift_alarms(drifts), *performance_alarms(performance, limits)),
     )
 
 
@@ -229,7 +229,7 @@ def _worst(one: ColumnDrift) -> Alarm:
     return Alarm(one.day, one.column, name, *over[name])
 
 
-def _performance_alarms(found: Performance, limits: MonitoringLimits) -> Iterable[Alarm]:
+def performance_alarms(found: Performance, limits: MonitoringLimits) -> Iterable[Alarm]:
     """What the outcomes say against the version, beyond doubt (three standard errors) and beyond the limits."""
     if min(found.buyers, found.outcomes - found.buyers) < limits.min_buyers:
         return

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -15,19 +15,18 @@ from sklearn import metrics
 from intentscore.data.files import open_file
 from intentscore.data.simulate import PURCHASE_PROBABILITY, draw
 from intentscore.errors import ConfigurationError, GateRefusedError, NothingToDoError, WarehouseError
-from intentscore.services.aliases import Move
 from intentscore.services.check import CheckLimits, check_day
 from intentscore.services.features import refresh_features
 from intentscore.services.monitor import MonitorResult, monitor, monitors
-from intentscore.services.monitor_figures import ColumnDrift, DayFigures, MonitorReport
-from intentscore.services.monitor_report import monitor_report
+from intentscore.services.monitor_figures import ColumnDrift, DayFigures, MonitorReport, Performance
+from intentscore.services.monitor_report import monitor_report, performance_alarms
 from intentscore.services.register import register
 from intentscore.services.rollback import plan_rollback, rollback
 from intentscore.services.score import plan_score, score
 from intentscore.services.status import status
 from intentscore.services.train import train
 from intentscore.services.upload import upload
-from intentscore.settings import MonitoringLimits, MonitoringSettings, Settings
+from intentscore.settings import MonitoringLimits, MonitoringSettings
 from tests.services.conftest import QUICK, Trained, Workspace
 
 LEARNED, DAYS, PER_DAY = 3000, 10, 250
@@ -35,7 +34,6 @@ LAST = date(2024, 12, 31)
 FIRST = LAST - timedelta(days=DAYS - 1)
 DRIFT_DAY = LAST - timedelta(days=1)
 UNKNOWN_FROM = LAST - timedelta(days=3)
-ALWAYS_BOUGHT = 5
 
 
 @dataclass(frozen=True)
@@ -226,70 +224,72 @@ def test_a_range_without_scores_says_which_days_have_some(watched: Watch) -> Non
         monitor_report(watched.work.session, watched.work.settings, date(2024, 1, 1), date(2024, 1, 31))
 
 
-def test_a_champion_that_fell_behind_its_promise_is_an_alarm(watched: Watch) -> None:
-    strict = MonitoringLimits(max_auc_loss=0, max_calibration_error=0, chance_days=99)
-    settings = watched.work.settings.model_copy(update={"monitoring": MonitoringSettings(limits=strict)})
-    table = "UPDATE SESSIONS SET REVENUE = {} WHERE SESSION_DATE >= '" + str(FIRST) + "'"
-    watched.work.rows("CREATE OR REPLACE TEMPORARY TABLE KNOWN AS SELECT UID, REVENUE FROM SESSIONS")
-    watched.work.rows(table.format(f"MOD(ABS(HASH(UID)), {ALWAYS_BOUGHT}) = 0"))
-    try:
-        alarms = {alarm.measure for alarm in monitor_report(watched.work.session, settings).alarms if not alarm.column}
-    finally:
-        watched.work.rows("UPDATE SESSIONS SET REVENUE = KNOWN.REVENUE FROM KNOWN WHERE SESSIONS.UID = KNOWN.UID")
-    assert alarms == {"roc_auc", "mean score against buyer rate"}
+PERFORMANCE = Performance(
+    scores=2000, outcomes=2000, coverage=1.0, buyers=300, mean_score=0.15, buyer_rate=0.15, roc_auc=0.9,
+    promised_roc_auc=0.9, precision=0.5, recall=0.5, calibration_error=0.01, brier=0.1, log_loss=0.3,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("found", "alarms"),
+    [
+        ({}, []),
+        ({"roc_auc": 0.88}, []),
+        ({"roc_auc": 0.8}, ["roc_auc"]),
+        ({"mean_score": 0.19}, []),
+        ({"mean_score": 0.3}, ["mean score against buyer rate"]),
+        ({"roc_auc": 0.8, "mean_score": 0.3, "outcomes": 100, "buyers": 10}, []),
+        ({"roc_auc": 0.8, "outcomes": 70, "buyers": 35, "buyer_rate": 0.2}, []),
+        ({"roc_auc": None, "mean_score": None, "buyer_rate": None}, []),
+    ],
+    ids=["as promised", "a little less", "much less", "near", "far off", "few buyers", "not sure", "nothing known"],
+)
+def test_a_champion_that_fell_behind_its_promise_beyond_doubt_is_an_alarm(
+    found: dict[str, float | None], alarms: list[str]
+) -> None:
+    performance = replace(PERFORMANCE, **found)  # type: ignore[arg-type]
+    assert [one.measure for one in performance_alarms(performance, MonitoringLimits())] == alarms
 
 
 # ---------------------------------------------------------------------------- one monitor after the other
 
 
 @pytest.fixture(scope="module")
-def pair(pipeline: Trained) -> tuple[Settings, str, str]:
-    """A model of its own with two versions, the first of them champion with a monitor."""
-    work = pipeline.workspace
-    work.session.use_schema(work.settings.schema_name)
-    small = MonitoringSettings(baseline_sessions=100)
-    settings = work.settings.model_copy(update={"model_name": "WATCHED", "monitoring": small})
-    first, second = (register(work.session, settings, pipeline.trained.run_id).version for _ in range(2))
-    monitor(work.session, settings)
-    return settings, first, second
+def challenger(watch: Watch) -> str:
+    """Another version, without a monitor yet."""
+    watch.work.session.use_schema(watch.work.settings.schema_name)
+    return register(watch.work.session, watch.work.settings).version
 
 
-def states(trained: Trained, settings: Settings) -> dict[str, str]:
-    return {one.version: one.state for one in monitors(trained.workspace.session, settings)}
+def states(watched: Watch) -> dict[str, str]:
+    return {one.version: one.state for one in monitors(watched.work.session, watched.work.settings)}
 
 
-def test_a_new_champion_brings_its_monitor_and_an_old_one_is_resumed(
-    trained: Trained, pair: tuple[Settings, str, str]
-) -> None:
-    settings, first, second = pair
-    session = trained.workspace.session
-    rollback(session, settings, plan_rollback(session, settings, second))
-    assert states(trained, settings) == {first: "SUSPENDED", second: "ACTIVE"}
-    rollback(session, settings, plan_rollback(session, settings, first))
-    assert states(trained, settings) == {first: "ACTIVE", second: "SUSPENDED"}
-    session.sql(f"DROP MODEL MONITOR WATCHED_{second}_MONITOR").collect()
-
-
-def test_a_change_of_champion_that_fails_leaves_no_monitor_behind(
-    trained: Trained, pair: tuple[Settings, str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings, first, second = pair
-    session = trained.workspace.session
-    plan = plan_rollback(session, settings, second)
-    broken = Move((*plan.statements[:1], "ALTER MODEL NOWHERE SET COMMENT = ''"), plan.undo)
-    failing = type(plan)(**{**plan.__dict__, "statements": broken.statements})
+def test_a_change_of_champion_that_fails_leaves_no_monitor_behind(watched: Watch, challenger: str) -> None:
+    session, settings = watched.work.session, watched.work.settings
+    plan = plan_rollback(session, settings, challenger)
+    failing = replace(plan, statements=(plan.statements[0], "ALTER MODEL NOWHERE SET COMMENT = ''"))
     with pytest.raises(WarehouseError):
         rollback(session, settings, failing)
-    assert states(trained, settings) == {first: "ACTIVE"}
+    assert states(watched) == {watched.result.version: "ACTIVE"}
 
 
-def test_another_cut_off_makes_the_monitor_anew(trained: Trained, pair: tuple[Settings, str, str]) -> None:
-    settings, first, _ = pair
-    session = trained.workspace.session
-    monitoring = settings.monitoring.model_copy(update={"cut_off": 0.25})
-    made = monitor(session, settings.model_copy(update={"monitoring": monitoring}))
-    assert (made.version, made.created, made.cut_off, made.baseline_sessions) == (first, True, 0.25, 100)
-    assert states(trained, settings) == {first: "ACTIVE"}
+def test_a_new_champion_brings_its_monitor_and_an_old_one_is_resumed(watched: Watch, challenger: str) -> None:
+    session, settings, first = watched.work.session, watched.work.settings, watched.result.version
+    rollback(session, settings, plan_rollback(session, settings, challenger))
+    assert states(watched) == {first: "SUSPENDED", challenger: "ACTIVE"}
+    with pytest.raises(NothingToDoError, match=f"{challenger} has scored nothing yet"):
+        monitor_report(session, settings)
+    rollback(session, settings, plan_rollback(session, settings, first))
+    assert states(watched) == {first: "ACTIVE", challenger: "SUSPENDED"}
+
+
+def test_another_cut_off_makes_the_monitor_anew(watched: Watch, challenger: str) -> None:
+    changed = MonitoringSettings(cut_off=0.25, baseline_sessions=100)
+    made = monitor(watched.work.session, watched.work.settings.model_copy(update={"monitoring": changed}))
+    assert (made.version, made.created) == (watched.result.version, True)
+    assert (made.cut_off, made.baseline_sessions) == (0.25, 100)
+    assert states(watched)[made.version] == "ACTIVE"
 
 
 def test_a_report_without_a_monitor_says_how_to_get_one(trained: Trained) -> None:
