@@ -27,6 +27,11 @@ from intentscore.cli.values import (
 app = new_group()
 command = command_of(app)
 
+Distinct = Annotated[
+    bool,
+    typer.Option("--distinct", help="Reasons of different kinds: the strongest of page values, of months, and so on"),
+]
+
 
 def show_version(asked: bool) -> None:
     if asked:
@@ -307,7 +312,7 @@ def rollback(
     "intentscore score --date 2024-11-01",
     "intentscore score --date yesterday --env prod",
     "intentscore score --date 2024-11-01 --to 2024-11-30 --dry-run",
-    "intentscore score --date yesterday --explain --top 5",
+    "intentscore score --date yesterday --explain --top 5 --distinct",
     implied={"--explain": "top"},
 )
 def score(
@@ -332,6 +337,7 @@ def score(
     top: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Reasons of each score; 3 when not given.")
     ] = None,
+    distinct: Distinct = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and its SQL, and change nothing.")] = False,
 ) -> None:
     """Score the sessions of a day, or of several.
@@ -339,7 +345,7 @@ def score(
     The model runs in the warehouse. The day's rows in SCORES are replaced as a whole, one per session;
     other days stay as they are. What --explain adds is written after the scores, as by `intentscore explain`.
     """
-    last, reasons = last_day(first, to), reasons_of_each(top, explained=explain is not None)
+    last, reasons = last_day(first, to), reasons_of_each(top, distinct=distinct, explained=explain is not None)
     from intentscore.services.explain import explain_scores
     from intentscore.services.score import plan_score
     from intentscore.services.score import score as apply
@@ -349,7 +355,8 @@ def score(
         if dry_run or explain is None:
             call.show(plan if dry_run else apply(session, call.settings, plan))
             return
-        done = explain_scores(session, call.settings, apply(session, call.settings, plan), explain, reasons, call.note)
+        scored = apply(session, call.settings, plan)
+        done = explain_scores(session, call.settings, scored, explain, reasons, call.note, distinct=distinct)
         call.show(done)
         done.require_explained()
 
@@ -357,7 +364,7 @@ def score(
 @command(
     "intentscore explain --date 2024-11-01",
     "intentscore explain --date 2024-11-01 --uid 3bc7493d-54cf-5ad9-80ae-9229fa3df74e --top 10",
-    "intentscore explain --date 2024-11-01 --all",
+    "intentscore explain --date 2024-11-01 --all --distinct",
     "intentscore explain --global --format json",
 )
 def explain(
@@ -375,6 +382,7 @@ def explain(
         bool, typer.Option("--all", help="Every score, not each day's highest tenth; says first what that costs.")
     ] = False,
     top: Annotated[int, typer.Option(min=1, metavar="N", show_default=True, help="Reasons of each score.")] = 3,
+    distinct: Distinct = False,
     model_version: Annotated[
         str | None, typer.Option(metavar="V", help="A model version; the one that gave the scores when not given.")
     ] = None,
@@ -393,7 +401,7 @@ def explain(
     One explanation costs about 140 scores.
     """
     if globally:
-        refused = {"--uid": uid is not None, "--all": everything, "--dry-run": dry_run}
+        refused = {"--uid": uid is not None, "--all": everything, "--distinct": distinct, "--dry-run": dry_run}
         show_importance(call, *sampled_days(first, to, refused=refused), model_version, sample)
         return
     days = explained_days(first, to)
@@ -403,7 +411,14 @@ def explain(
     selection: Literal["top", "all"] = "all" if everything else "top"
     with call.session() as session:
         plan = plan_explanation(
-            session, call.settings, *days, uid=uid, selection=selection, top=top, model_version=model_version
+            session,
+            call.settings,
+            *days,
+            uid=uid,
+            selection=selection,
+            top=top,
+            distinct=distinct,
+            model_version=model_version,
         )
         call.note(plan.announcement)
         call.show(plan if dry_run else apply(session, call.settings, plan))

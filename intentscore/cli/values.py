@@ -54,9 +54,11 @@ def explained_days(first: date | None, last: date | None) -> tuple[date, date]:
     return first, last_day(first, last)
 
 
-def reasons_of_each(given: int | None, *, explained: bool) -> int:
+def reasons_of_each(given: int | None, *, distinct: bool, explained: bool) -> int:
     if given is not None and not explained:
         raise UsageError("--top goes with --explain only")
+    if distinct and not explained:
+        raise UsageError("--distinct goes with --explain only")
     return given or DEFAULT_REASONS
 
 

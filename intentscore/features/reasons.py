@@ -165,6 +165,22 @@ WORDINGS_WITHIN_DAYS: dict[str, tuple[str, Wording]] = {
 }
 
 
+SUBJECTS = (
+    ("page values", re.compile(r"\bPAGE_VALUES\b")),
+    ("time of the year", re.compile(r"\b(MONTH|SPECIAL_DAY)\b")),
+    ("leaving", re.compile(r"\b(BOUNCE_RATES|EXIT_RATES)\b")),
+    ("time spent", re.compile(r"_DURATION\b")),
+    ("pages seen", re.compile(r"\b(ADMINISTRATIVE|INFORMATIONAL|PRODUCT_RELATED)\b")),
+)
+
+
+def subject(feature: Feature) -> str:
+    """What a feature tells of, which it may share with others: the first of SUBJECTS whose columns it is made of."""
+    if feature.history:
+        return "history"
+    return next((name for name, columns in SUBJECTS if columns.search(feature.sql)), feature.name)
+
+
 def reason_sql(feature: str, value: str, log_odds: str, features: Iterable[Feature]) -> str:
     """The sentence, as SQL; `feature`, `value` and `log_odds` are the SQL of what it is about."""
     listed = tuple(features)

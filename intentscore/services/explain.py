@@ -64,6 +64,7 @@ class ExplainPlan:
     selection: Selection
     scores: int
     top: int
+    distinct: bool
     estimated_s: float | None
     base_log_odds: float
     feature_hash: str
@@ -136,9 +137,13 @@ def plan_explanation(
     uid: str | None = None,
     selection: Selection = "top",
     top: int = REASONS,
+    distinct: bool = False,
     model_version: str | None = None,
 ) -> ExplainPlan:
     """What explaining the scores of the days `first` to `last` takes; changes nothing.
+
+    With `distinct` a score's reasons are the strongest of each subject (page values, time of the year, …) before any
+    other; else they are the strongest of all, several of which may be made of one column.
 
     The version is the one that gave the days' rows in SCORES unless another is named. Of each day the tenth with
     the highest scores is chosen, all for "all", the one of session `uid` where it is given. For "all" the cost is
@@ -179,6 +184,7 @@ def plan_explanation(
         selection=selection,
         scores=scores,
         top=top,
+        distinct=distinct,
         estimated_s=estimated_s,
         base_log_odds=base,
         feature_hash=str(version.feature_hash),
@@ -195,6 +201,7 @@ def plan_explanation(
                 version=version.name,
                 base_log_odds=base,
                 top=top,
+                distinct=distinct,
                 explained_at=explained_at,
             ),
         ),
@@ -207,7 +214,8 @@ def explain(session: Session, settings: Settings, plan: ExplainPlan) -> ExplainR
     All rows of a run have one EXPLAINED_AT (UTC). LOG_ODDS of a score's reasons, OTHER_LOG_ODDS and BASE_LOG_ODDS
     add up to LN(SCORE / (1 - SCORE)). Raises WarehouseError, with nothing written, when they would not.
     """
-    arguments = {"first": plan.first, "last": plan.last, "uid": plan.uid, "scores": plan.selection, "top": plan.top}
+    what = {"uid": plan.uid, "scores": plan.selection, "top": plan.top, "distinct": plan.distinct}
+    arguments = {"first": plan.first, "last": plan.last, **what}
     with recorded(session, settings, "explain", **arguments) as run:
         run.model_version, run.feature_hash, run.row_count = plan.version, plan.feature_hash, plan.scores
         create_tables(session, settings, [EXPLANATIONS])
@@ -240,13 +248,22 @@ def explain_scores(
     selection: Selection,
     top: int,
     say: Callable[[str], None],
+    *,
+    distinct: bool = False,
 ) -> ExplainedScoreResult:
     """Explain what `score` has just written; what goes wrong is told in the result, beside the scores."""
     first, last = scored.days[0].day, scored.days[-1].day
     explained, failure = None, None
     try:
         plan = plan_explanation(
-            session, settings, first, last, selection=selection, top=top, model_version=scored.version
+            session,
+            settings,
+            first,
+            last,
+            selection=selection,
+            top=top,
+            distinct=distinct,
+            model_version=scored.version,
         )
         say(plan.announcement)
         explained = explain(session, settings, plan)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 
 from intentscore.features.feature import Feature
-from intentscore.features.reasons import reason_sql
+from intentscore.features.reasons import reason_sql, subject
 from intentscore.services.contributions import SUFFIX
 from intentscore.warehouse.identifiers import literal, quoted, timestamp_literal
 from intentscore.warehouse.tables import EXPLANATIONS
@@ -54,13 +54,20 @@ def insert_reasons(
     version: str,
     base_log_odds: float,
     top: int,
+    distinct: bool,
     explained_at: datetime,
 ) -> str:
-    """The `top` strongest contributions of every staged row, in words; the others as one sum."""
+    """The `top` strongest contributions of every staged row, in words; the others as one sum.
+
+    With `distinct` the strongest of each subject come first, the strongest of these before the others.
+    """
     told = tuple(features)
     listed = ", ".join(f"({literal(feature.name)})" for feature in told)
     values = _by_feature((feature.name, feature.name) for feature in told)
     contributions = _by_feature((feature.name, quoted(feature.name + SUFFIX)) for feature in told)
+    subjects = _by_feature((feature.name, literal(subject(feature))) for feature in told)
+    strongest = "ABS(LOG_ODDS) DESC, FEATURE"
+    repeated = f"IFF(ROW_NUMBER() OVER (PARTITION BY UID, SESSION_DATE, {subjects} ORDER BY {strongest}) > 1, 1, 0)"
     written = {
         "UID": "UID", "SESSION_DATE": "SESSION_DATE", "SCORE": "SCORE", "MODEL_NAME": literal(model_name),
         "MODEL_VERSION": literal(version), "REASON_RANK": "REASON_RANK", "FEATURE": "FEATURE", "VALUE": "VALUE",
@@ -73,10 +80,11 @@ def insert_reasons(
         f"SELECT {', '.join(written[name] for name in EXPLANATIONS.column_names)}\n"
         f"FROM (SELECT *, SUM(IFF(REASON_RANK > {top}, LOG_ODDS, 0)) OVER (PARTITION BY UID, SESSION_DATE) "
         "AS OTHER_LOG_ODDS\n"
-        "FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY UID, SESSION_DATE ORDER BY ABS(LOG_ODDS) DESC, FEATURE) "
+        f"FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY UID, SESSION_DATE ORDER BY REPEATED, {strongest}) "
         "AS REASON_RANK\n"
+        f"FROM (SELECT *, {repeated if distinct else 0} AS REPEATED\n"
         f"FROM (SELECT UID, SESSION_DATE, SCORE, FEATURE,\n{values} AS VALUE,\n{contributions} AS LOG_ODDS\n"
-        f"FROM {staged} CROSS JOIN (SELECT COLUMN1 AS FEATURE FROM VALUES {listed}))))\n"
+        f"FROM {staged} CROSS JOIN (SELECT COLUMN1 AS FEATURE FROM VALUES {listed})))))\n"
         f"WHERE REASON_RANK <= {top}"
     )
 

@@ -49,6 +49,7 @@ def run_body(body: Callable[[Invocation], None], *arguments: str) -> Result:
         (["score", "--date", "2024-11-01", "--explain", "some"], "'some' is not one of 'top', 'all'"),
         (["score", "--date", "2024-11-01", "--explain", "all", "--top", "0"], "'--top'"),
         (["score", "--date", "2024-11-01", "--top", "5"], "--top goes with --explain only"),
+        (["score", "--date", "2024-11-01", "--distinct"], "--distinct goes with --explain only"),
         (["explain"], "say which scores with --date DAY, or ask with --global"),
         (["explain", "--uid", "a"], "say which scores with --date DAY"),
         (["explain", "--global", "--uid", "a", "--dry-run"], "--uid, --dry-run cannot go with --global"),

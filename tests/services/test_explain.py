@@ -12,7 +12,8 @@ import pytest
 import shap
 
 from intentscore.errors import ConfigurationError, NothingToDoError, WarehouseError
-from intentscore.features.definitions import features_using
+from intentscore.features.definitions import FEATURES, features_using
+from intentscore.features.reasons import subject
 from intentscore.model.run import find_run
 from intentscore.services.explain import ExplainPlan, ExplainResult, explain, explain_scores, plan_explanation
 from intentscore.services.register import register
@@ -156,6 +157,19 @@ def test_one_session_is_explained_whatever_its_score_beside_the_others(
     assert [reason.rank for reason in result.reasons] == list(range(1, len(inputs(trained)) + 1))
     assert trained.workspace.value(f"SELECT MAX(ABS(OTHER_LOG_ODDS)) FROM ELSEWHERE WHERE UID = '{lowest}'") == 0
     assert trained.workspace.value("SELECT COUNT(*) FROM ELSEWHERE") == explained.rows + result.rows
+
+
+def test_distinct_reasons_are_the_strongest_of_each_subject(
+    trained: Trained, scores: ScoreResult, elsewhere: Settings
+) -> None:
+    told_of = {feature.name: subject(feature) for feature in FEATURES}
+    result = explain_day(trained, elsewhere, uid=by_score(trained)[0], top=50, distinct=True)
+    found = [(reason.feature, reason.log_odds) for reason in result.reasons]
+    first: dict[str, tuple[str, float]] = {}
+    for reason in (strongest := sorted(found, key=lambda one: (-abs(one[1]), one[0]))):
+        first.setdefault(told_of[reason[0]], reason)
+    assert found == [*first.values(), *(reason for reason in strongest if reason not in first.values())]
+    assert found[:3] != strongest[:3]
 
 
 def test_all_scores_can_be_explained_and_what_it_takes_is_said_before(

@@ -4,9 +4,9 @@ import math
 
 from snowflake.snowpark import Session
 
-from intentscore.features.definitions import FEATURES, feature_names, meanings
+from intentscore.features.definitions import FEATURES, feature_names, features_using, meanings
 from intentscore.features.feature import Feature
-from intentscore.features.reasons import reason_sql
+from intentscore.features.reasons import reason_sql, subject
 
 FACTS: dict[str, tuple[float, str]] = {
     "ADMINISTRATIVE": (3, "The shopper saw 3 administrative pages"),
@@ -123,3 +123,14 @@ def test_a_feature_without_a_wording_is_told_by_its_meaning(session: Session) ->
 def test_any_value_of_any_feature_has_a_sentence(session: Session) -> None:
     told = sentences(session, [(name, value, 0.3) for name in feature_names() for value in (1e300, -1.0, 0.0, 0.5)])
     assert all(sentence.endswith(", which raises the odds of a purchase by 35%.") for sentence in told.values())
+
+
+def test_features_that_tell_of_the_same_share_a_subject() -> None:
+    found: dict[str, set[str]] = {}
+    for feature in FEATURES:
+        found.setdefault(subject(feature), set()).add(feature.name)
+    assert found["page values"] == set(features_using("PAGE_VALUES")) - {f.name for f in FEATURES if f.history}
+    assert found["time of the year"] == {"MONTH_NUMBER", "MONTH_SIN", "MONTH_COS", "SPECIAL_DAY"}
+    assert found["history"] == {feature.name for feature in FEATURES if feature.history}
+    assert found["BROWSER"] == {"BROWSER"}
+    assert {"pages seen", "time spent", "leaving", "IS_WEEKEND", "VISITOR_CODE"} <= found.keys()
