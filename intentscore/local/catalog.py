@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SCHEMA = "_ENGINE"
 ACCOUNT = "_ACCOUNT"  # the database of what belongs to no database: warehouses, roles, grants
 OWNER = "SYSADMIN"
+KEYS, CLUSTERING = OF_TABLES = ("KEYS", "CLUSTERING")  # what is noted about tables, and goes with them
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _TABLES = """
@@ -187,10 +188,11 @@ class Catalog:
                 [new.name, old.schema, old.name],
             )
         self.move_tags(old, new, "TABLE")
-        if keys := self.get("KEYS", old):
-            self.remove("KEYS", old)
-            keys.name = new
-            self.put(keys)
+        for kind in OF_TABLES:
+            if entry := self.get(kind, old):
+                self.remove(kind, old)
+                entry.name = new
+                self.put(entry)
 
     # ------------------------------------------------------------------ files that were loaded
 

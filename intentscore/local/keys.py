@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import Expr, exp
 
 from intentscore.local import results
+from intentscore.local.catalog import KEYS
 from intentscore.local.errors import SnowflakeError, does_not_exist
 from intentscore.local.names import ObjectName, fold, literal
 from intentscore.local.results import Result
@@ -22,7 +23,6 @@ from intentscore.local.types import NUMBER, TEXT
 if TYPE_CHECKING:
     from intentscore.local.session import Session
 
-KEYS = "KEYS"
 PRIMARY, UNIQUE, FOREIGN = "PRIMARY KEY", "UNIQUE", "FOREIGN KEY"
 
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from intentscore.local import results
-from intentscore.local.catalog import ACCOUNT, EPOCH, OWNER, Entry
+from intentscore.local.catalog import ACCOUNT, CLUSTERING, EPOCH, OWNER, Entry
 from intentscore.local.columns import table_columns
 from intentscore.local.errors import does_not_exist, invalid
 from intentscore.local.information_schema import hidden
 from intentscore.local.names import ObjectName, like_pattern
 from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner
-from intentscore.local.statements import Statement, statement
+from intentscore.local.statements import Effect, Statement, statement
 from intentscore.local.types import NUMBER, TEXT, TIMESTAMP_LTZ, ColumnType
 
 if TYPE_CHECKING:
@@ -117,6 +117,11 @@ def relations(session: Session, listing: Listing, source: str, column: str) -> I
                 yield ObjectName(database, schema, name), comment or "", detail
 
 
+def linear(columns: str) -> str:
+    """A clustering key as SHOW prints it."""
+    return f"LINEAR({columns})" if columns else ""
+
+
 def columns_of(*texts: str, **others: ColumnType) -> dict[str, ColumnType]:
     return {"created_on": TIMESTAMP_LTZ, **dict.fromkeys(texts, TEXT), **others}
 
@@ -127,46 +132,18 @@ def show_tables(session: Session, head: Statement) -> Result:
     rows = []
     for name, comment, size in relations(session, listing, "duckdb_tables()", "table_name"):
         dynamic = "Y" if session.catalog.get("DYNAMIC TABLE", name) else "N"
-        rows.append(
-            [
-                EPOCH,
-                name.name,
-                name.database,
-                name.schema,
-                "TABLE",
-                comment,
-                "",
-                OWNER,
-                "1",
-                "ROLE",
-                dynamic,
-                size,
-                0,
-            ]
-        )
+        clustering = session.catalog.get(CLUSTERING, name)
+        by = linear(clustering.details["columns"]) if clustering else ""
+        rows.append([EPOCH, name.name, name.database, name.schema, "TABLE", comment, by, OWNER, "1", "ROLE", dynamic,
+                     size, 0])  # fmt: skip
     for name in session.temporary_tables:
         if (
             listing.database in (None, name.database)
             and listing.schema in (None, name.schema)
             and listing.wants(name.name)
         ):
-            rows.append(
-                [
-                    EPOCH,
-                    name.name,
-                    name.database,
-                    name.schema,
-                    "TEMPORARY",
-                    "",
-                    "",
-                    OWNER,
-                    "1",
-                    "ROLE",
-                    "N",
-                    None,
-                    None,
-                ]
-            )
+            rows.append([EPOCH, name.name, name.database, name.schema, "TEMPORARY", "", "", OWNER, "1", "ROLE", "N",
+                         None, None])  # fmt: skip
     columns = columns_of(
         "name", "database_name", "schema_name", "kind", "comment", "cluster_by", "owner", "retention_time",
         "owner_role_type", "is_dynamic", rows=NUMBER, bytes=NUMBER,
@@ -255,6 +232,17 @@ def show_nothing(session: Session, head: Statement) -> Result:
     return results.rows(columns_of("name", "database_name", "schema_name", "owner", "comment"), [])
 
 
+@statement("DROP ONLINE FEATURE TABLE", effect=Effect.DEFINE)
+def drop_online_feature_table(session: Session, head: Statement) -> Result:
+    """The Feature Store's client drops one before it replaces a view; there is none to drop."""
+    quietly = head.if_exists()
+    name = session.resolve(head.scanner.name())
+    head.scanner.end()
+    if not quietly:
+        raise does_not_exist("Online Feature Table", str(name))
+    return results.already_dropped(name.name)
+
+
 # ---------------------------------------------------------------------------- describe
 
 
@@ -284,6 +272,29 @@ def describe_table(session: Session, head: Statement) -> Result:
             for c in table_columns(session, name)
         ],
     )  # fmt: skip
+
+
+@statement("DESCRIBE DATABASE", "DESC DATABASE")
+def describe_database(session: Session, head: Statement) -> Result:
+    name = head.scanner.identifier()
+    head.scanner.end()
+    session.existing_schema(session.resolve([name, "INFORMATION_SCHEMA", ""]))
+    query = f"SELECT schema_name FROM duckdb_schemas() WHERE database_name = ? AND {hidden('schema_name')} ORDER BY 1"
+    rows = [[EPOCH, schema, "SCHEMA"] for (schema,) in session.fetch(query, [name])]
+    return results.rows(columns_of("name", "kind"), rows)
+
+
+@statement("DESCRIBE SCHEMA", "DESC SCHEMA")
+def describe_schema(session: Session, head: Statement) -> Result:
+    place = session.existing_schema(session.resolve([*head.scanner.name(), ""]))
+    head.scanner.end()
+    listing = Listing(place.database, place.schema)
+    rows = [
+        [EPOCH, name.name, kind]
+        for kind, source in (("TABLE", "duckdb_tables()"), ("VIEW", "duckdb_views()"))
+        for name, _, _ in relations(session, listing, source, f"{kind.lower()}_name")
+    ]
+    return results.rows(columns_of("name", "kind"), rows)
 
 
 def _key_columns(session: Session, table: ObjectName) -> tuple[set[str], set[str]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlglot import Expr, exp
 
 from intentscore.local import keys, names, results, rewrites, sql
+from intentscore.local.catalog import CLUSTERING, OF_TABLES
 from intentscore.local.errors import already_exists, does_not_exist, unsupported
 from intentscore.local.names import ObjectName, fold, literal, quote
 from intentscore.local.results import Result
@@ -125,7 +126,7 @@ def drop_relation(session: Session, name: ObjectName) -> None:
         session.catalog.forget_columns(name)
         session.catalog.clear_tags(name, "TABLE")
         session.catalog.forget_loaded_files(name)
-        for described in ("VIEW", "DYNAMIC TABLE", keys.KEYS):
+        for described in ("VIEW", "DYNAMIC TABLE", *OF_TABLES):
             session.catalog.remove(described, name)
 
 
@@ -134,7 +135,8 @@ def drop_temporary(session: Session, name: ObjectName) -> None:
     kind = "VIEW" if session.is_temporary_view(physical) else "TABLE"
     session.fetch(f"DROP {kind} temp.main.{quote(physical)}")
     session.catalog.forget_columns(name, temporary=True)
-    session.catalog.remove(keys.KEYS, name)
+    for described in OF_TABLES:
+        session.catalog.remove(described, name)
     session.loaded_files.pop(name, None)
 
 
@@ -168,6 +170,10 @@ def alter_table(session: Session, head: Statement) -> Result:
         _rename(session, name, session.resolve(_relative(scanner.name(), name)))
     elif scanner.accept("SWAP", "WITH"):
         _swap(session, name, session.resolve(_relative(scanner.name(), name)))
+    elif scanner.accept("CLUSTER", "BY"):
+        _cluster(session, name, scanner.parenthesised())
+    elif scanner.accept("DROP", "CLUSTERING", "KEY"):
+        _cluster(session, name, "")
     elif scanner.accept("SET", "TAG"):
         set_tags(session, name, "TABLE", scanner)
     elif scanner.accept("UNSET", "TAG"):
@@ -182,6 +188,13 @@ def alter_table(session: Session, head: Statement) -> Result:
         _alter_columns(session, name, scanner)
     scanner.end()
     return results.done()
+
+
+def _cluster(session: Session, name: ObjectName, columns: str) -> None:
+    """A clustering key is kept to be shown: the engine reads a table the same with one."""
+    session.catalog.put(
+        session.catalog.new(CLUSTERING, name, columns=columns), temporary=name in session.temporary_tables
+    )
 
 
 def _relative(parts: list[str], to: ObjectName) -> list[str]:

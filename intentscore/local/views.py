@@ -16,7 +16,7 @@ from intentscore.local.names import ObjectName, literal, quote
 from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner
 from intentscore.local.shapes import Field
-from intentscore.local.show import read_listing
+from intentscore.local.show import linear, read_listing
 from intentscore.local.statements import Effect, Statement, statement
 from intentscore.local.tables import drop_relation, drop_temporary
 from intentscore.local.tags import read_tag_values, set_tags, unset_tags
@@ -377,7 +377,7 @@ def show_dynamic_tables(session: Session, head: Statement) -> Result:
                 entry.name.name,
                 entry.name.database,
                 entry.name.schema,
-                d["cluster_by"],
+                linear(d["cluster_by"]),
                 OWNER,
                 d["target_lag"],
                 d["refresh_mode"],

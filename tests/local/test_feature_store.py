@@ -64,6 +64,18 @@ def test_a_managed_view_is_refreshed_suspended_and_updated(session: Session, sto
     assert (updated.desc, updated.refresh_freq) == ("newer", "2 days")
 
 
+def test_a_view_is_overwritten(session: Session, store: FeatureStore) -> None:
+    view(session, store, "WRITTEN")
+    query = session.table("FEATURES.EVENTS").select("USER_ID", "TS")
+    drafted = FeatureView(
+        name="WRITTEN", entities=[store.get_entity("SHOPPER")], feature_df=query, timestamp_col="TS",
+        refresh_freq="1 day", cluster_by=["TS"],
+    )  # fmt: skip
+    store.register_feature_view(drafted, "V1", overwrite=True)
+    found = store.get_feature_view("WRITTEN", "V1")
+    assert (found.refresh_freq, found.cluster_by) == ("1 day", ["TS"])
+
+
 def test_a_view_refreshed_on_a_schedule_keeps_its_tags(session: Session, store: FeatureStore) -> None:
     view(session, store, "SCHEDULED", refresh_freq="0 3 * * * UTC")
     assert store.get_feature_view("SCHEDULED", "V1").name == "SCHEDULED"

@@ -111,3 +111,10 @@ def test_tables_swap_rows_keys_and_comments(tables: Run) -> None:
 def test_a_column_gets_a_comment(tables: Run, verb: str) -> None:
     tables(f"ALTER TABLE VISITS {verb} DAY COMMENT 'of the visit'")
     assert {r["name"]: r["comment"] for r in tables("DESC TABLE VISITS")}["DAY"] == "of the visit"
+
+
+def test_a_clustering_key_is_shown_until_it_is_dropped(tables: Run) -> None:
+    tables("ALTER TABLE VISITS CLUSTER BY (DAY, UID)")
+    assert tables("SHOW TABLES LIKE 'VISITS'")[0]["cluster_by"] == "LINEAR(DAY, UID)"
+    tables("ALTER TABLE VISITS DROP CLUSTERING KEY")
+    assert tables("SHOW TABLES LIKE 'VISITS'")[0]["cluster_by"] == ""

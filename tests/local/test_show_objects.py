@@ -38,3 +38,19 @@ def test_counted_columns_are_told_apart(connection: SnowflakeConnection, schema:
         f"WHERE table_schema = '{schema}' ORDER BY ordinal_position"
     )
     assert [tuple(row.values()) for row in listed(connection, query)] == [("ID", "YES", 10, 5), ("N", "NO", None, None)]
+
+
+def test_a_schema_is_described_by_its_objects_and_a_database_by_its_schemas(
+    connection: SnowflakeConnection, schema: str
+) -> None:
+    for text in ("CREATE TABLE b (n INT)", "CREATE VIEW a AS SELECT n FROM b"):
+        connection.cursor().execute(text)
+    assert [(row["name"], row["kind"]) for row in listed(connection, f"DESCRIBE SCHEMA {schema}")] == [
+        ("B", "TABLE"), ("A", "VIEW"),
+    ]  # fmt: skip
+    assert schema in {row["name"] for row in listed(connection, "DESC DATABASE INTENTSCORE")}
+
+
+def test_kinds_the_engine_has_none_of_are_listed_empty(connection: SnowflakeConnection) -> None:
+    for kind in ("STREAMS", "SECRETS", "GIT REPOSITORIES", "COMPUTE POOLS"):
+        assert listed(connection, f"SHOW {kind} LIKE '%%'") == []
