@@ -104,6 +104,8 @@ WORDINGS: dict[str, Wording] = {
     "EXIT_MINUS_BOUNCE": _says("The mean exit rate less the mean bounce rate is {value}", _percent),
     "EXIT_TIMES_BOUNCE": _says("The mean exit rate times the mean bounce rate is {value}", _number(5)),
     "BOUNCE_TO_EXIT": _says("The mean bounce rate is {value} of the mean exit rate", _percent),
+    "TOTAL_EXIT_RATE": _says("The exit rates of the pages seen add up to {value}", _percent),
+    "TOTAL_BOUNCE_RATE": _says("The bounce rates of the pages seen add up to {value}", _percent),
     "HAS_PAGE_VALUE": _one_of(
         ("{v} = 1", "Pages seen have led to purchases before (they have a page value)"),
         otherwise=NO_VALUE,
@@ -115,11 +117,6 @@ WORDINGS: dict[str, Wording] = {
     "LOG_TOTAL_VALUE": _says(
         "On a logarithmic scale, the mean page value times the number of pages seen is {value}", _anti_log(_number(2))
     ),
-    "VALUE_PER_PAGE": _says("The mean page value divided by the number of pages seen is {value}", _number(3)),
-    "LOG_VALUE_PER_PAGE": _says(
-        "The logarithm of the mean page value, divided by the number of pages seen, is {value}", _number(3)
-    ),
-    "VALUE_PER_EXIT": _says("The mean page value divided by the mean exit rate is {value}", _number(0)),
     "VALUE_AFTER_EXIT": _says("The mean page value times the share of visitors who stay is {value}", _number(2)),
     "LOG_TOTAL_DURATION": _says("On a logarithmic scale, the shopper spent {value} on all pages", _anti_log(_time)),
     "MONTH_NUMBER": _one_of(
