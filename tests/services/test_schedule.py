@@ -1,16 +1,24 @@
 from __future__ import annotations
 
+import hashlib
+import io
+import json
+import re
+import zipfile
 from collections.abc import Iterator
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from intentscore import __version__
 from intentscore.errors import ConfigurationError, WarehouseError
+from intentscore.services import graphs
 from intentscore.services.graph_execution import run_days
 from intentscore.services.graph_plan import shown
-from intentscore.services.graphs import plan_schedule
-from intentscore.services.packaging import package_zip
+from intentscore.services.graphs import plan_schedule, run_config
+from intentscore.services.packaging import PackageZip, package_zip, pinned_packages
 from intentscore.services.schedule import (
     ScheduleStatus,
     deploy,
@@ -27,6 +35,7 @@ from intentscore.services.status import status
 
 from .conftest import Trained, Workspace
 
+ROOT = Path(__file__).parents[2]
 STEPS = (
     *("REFRESH_FEATURES", "SCORE_DAY", "CHECK_SCORES", "RECORD_RUN", "TRAIN_CHALLENGER", "REGISTER_CHALLENGER"),
     *("SCORE_CHALLENGER", "EVALUATE_CHALLENGER", "PROMOTE_CHALLENGER"),
@@ -61,11 +70,26 @@ def test_the_packaged_code_is_reproducible() -> None:
     assert package_zip() == package_zip()
 
 
-def test_status_names_the_deployed_graphs_and_not_their_steps(deployed: Trained) -> None:
-    found = status(deployed.workspace.session, deployed.workspace.settings).graphs
-    assert {(graph.graph, graph.state) for graph in found} >= {("DAILY_TEST", "started")}
-    assert not [graph for graph in found if "$" in graph.graph]
-    assert next(graph.schedule for graph in found if graph.graph == "DAILY_TEST") == "USING CRON 0 6 * * * UTC"
+def test_the_procedures_packages_are_those_of_the_lock() -> None:
+    locked = set(re.findall(r"^([\w.-]+==[\w.+]+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
+    pins = pinned_packages()
+    assert pins
+    assert [pin for pin in pins if pin not in locked] == []
+
+
+def test_where_the_packages_come_from_is_said_when_the_procedures_are_made(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An account may have another default."""
+    statements: list[str] = []
+    with workspace.session.query_history() as history:
+        deploy(workspace.session, workspace.settings, plan_schedule(workspace.session, workspace.settings, CONFIG))
+        statements = [query.sql_text for query in history.queries if "CREATE" in query.sql_text]
+    made = [text for text in statements if re.search(r"CREATE\s+(OR REPLACE )?\s*PROCEDURE", text)]
+    assert len(made) == len(STEPS)
+    for text in made:
+        assert "ARTIFACT_REPOSITORY=snowflake.snowpark.pypi_shared_repository" in text.replace(" ", "")
+        assert all(pin in text for pin in pinned_packages())
 
 
 def test_a_dry_run_draws_the_graph_and_changes_nothing(trained: Trained) -> None:
@@ -90,6 +114,13 @@ def test_a_dry_run_draws_the_graph_and_changes_nothing(trained: Trained) -> None
     assert deployed_graphs(work.session) == {}
     with pytest.raises(ConfigurationError, match="there is no task graph INTENTSCORE_DAILY"):
         schedule_status(work.session, ScheduleConfig())
+
+
+def test_status_names_the_deployed_graphs_and_not_their_steps(deployed: Trained) -> None:
+    found = status(deployed.workspace.session, deployed.workspace.settings).graphs
+    assert {(graph.graph, graph.state) for graph in found} >= {("DAILY_TEST", "started")}
+    assert not [graph for graph in found if "$" in graph.graph]
+    assert next(graph.schedule for graph in found if graph.graph == "DAILY_TEST") == "USING CRON 0 6 * * * UTC"
 
 
 def test_deploying_twice_changes_nothing_and_a_changed_config_shows_a_diff(deployed: Trained) -> None:
@@ -124,13 +155,16 @@ def test_the_graph_scores_what_the_command_scores_bit_for_bit(deployed: Trained)
 def test_a_failing_step_fails_the_run_and_is_written_down_until_the_data_is_mended(deployed: Trained) -> None:
     work, day = deployed.workspace, deployed.day
     score(work.session, work.settings, plan_score(work.session, work.settings, day, day))
-    before = scores(work, day)
+    month_before = day - timedelta(days=31)
+    score(work.session, work.settings, plan_score(work.session, work.settings, month_before, month_before))
+    all_before = work.rows("SELECT * FROM SCORES ORDER BY SESSION_DATE, UID")
+    assert {row["SESSION_DATE"] for row in all_before} == {month_before, day}
     work.rows(f"CREATE TABLE TWIN AS SELECT * FROM SESSIONS WHERE SESSION_DATE = '{day}'::DATE ORDER BY UID LIMIT 1")
     work.rows("INSERT INTO SESSIONS SELECT * FROM TWIN")
     try:
         with pytest.raises(WarehouseError, match=r"failed: task DAILY_TEST\$SCORE_DAY"):
             run_days(work.session, work.settings, CONFIG, day, day)
-        assert scores(work, day) == before
+        assert work.rows("SELECT * FROM SCORES ORDER BY SESSION_DATE, UID") == all_before
         states = outcomes(work)
         assert (states["SCORE_DAY"], states["CHECK_SCORES"], states["RECORD_RUN"]) == ("FAILED", "SKIPPED", "FAILED")
         recorded = work.rows("SELECT OUTCOME, MESSAGE FROM RUNS WHERE COMMAND = 'graph' ORDER BY FINISHED_AT DESC")[0]
@@ -141,6 +175,39 @@ def test_a_failing_step_fails_the_run_and_is_written_down_until_the_data_is_mend
         work.rows("INSERT INTO SESSIONS SELECT * FROM TWIN")
         work.rows("DROP TABLE TWIN")
     assert run_days(work.session, work.settings, CONFIG, day, day).days[0].state == "SUCCEEDED"
+
+
+def relabelled(label: str) -> PackageZip:
+    """The package with another version in it."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(package_zip().content)) as now, zipfile.ZipFile(content, "w") as other:
+        for name in now.namelist():
+            text = now.read(name).decode()
+            other.writestr(name, text.replace(__version__, label) if name == "intentscore/__init__.py" else text)
+    return PackageZip(f"intentscore_{hashlib.sha256(content.getvalue()).hexdigest()[:12]}.zip", content.getvalue())
+
+
+def test_a_run_under_way_keeps_its_code_when_a_new_version_is_deployed(
+    deployed: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work, day = deployed.workspace, deployed.day
+    config = json.dumps(run_config(CONFIG.daily, date=str(day)))
+    work.rows(f"EXECUTE TASK DAILY_TEST USING CONFIG = '{config}'")
+    monkeypatch.setattr(graphs, "package_zip", lambda: relabelled("9.9.9"))
+    changed = deploy(work.session, work.settings, plan_schedule(work.session, work.settings, CONFIG))
+    assert any("+    CALL" in line for line in changed.changes)
+    run_days(work.session, work.settings, CONFIG, day, day)
+    recorded = work.rows(
+        "SELECT COMMAND, PACKAGE_VERSION FROM RUNS WHERE COMMAND IN ('score', 'check', 'graph') "
+        "ORDER BY FINISHED_AT DESC LIMIT 6"
+    )
+    steps = ["score", "check", "graph"]
+    assert [tuple(row) for row in reversed(recorded)] == [
+        *((step, __version__) for step in steps),
+        *((step, "9.9.9") for step in steps),
+    ]
+    dropped = drop(work.session, work.settings, apply=True)
+    assert len(dropped.procedures) == 2 * len(STEPS)
 
 
 def test_an_interrupted_back_fill_goes_on_where_it_stopped(deployed: Trained) -> None:
