@@ -61,7 +61,7 @@ def _steps(config: ScheduleConfig, kind: GraphKind) -> tuple[Step, ...]:
     """In their order; the finalizer is added to every graph."""
     match kind:
         case "daily":
-            limits = config.check.model_dump_json()
+            limits = config.check.model_dump_json(exclude_defaults=True)
             return Step("REFRESH_FEATURES"), Step("SCORE_DAY"), Step("CHECK_SCORES", (limits,))
         case "monthly":
             training = _train_config(config)
@@ -75,7 +75,7 @@ def _train_config(config: ScheduleConfig) -> str:
     from intentscore.model.config import load_train_config
 
     assert config.monthly is not None
-    return load_train_config(config.monthly.train_config).model_dump_json()
+    return load_train_config(config.monthly.train_config).model_dump_json(exclude_defaults=True)
 
 
 def _tasks(
@@ -114,6 +114,10 @@ def run_config(times: GraphSchedule, **more: str) -> dict[str, Any]:
 
 
 def settings_text(settings: Settings) -> str:
-    """The settings a procedure needs, as JSON: the names of things, not how to connect."""
-    kept = settings.model_dump(mode="json", by_alias=True, exclude={"connection", "database", "warehouse", "role"})
+    """The settings a procedure needs, as JSON: the names of things, not how to connect, and no defaults.
+
+    The procedure's code has the same defaults, or it would have another name.
+    """
+    ours = {"connection", "database", "warehouse", "role"}
+    kept = settings.model_dump(mode="json", by_alias=True, exclude=ours, exclude_defaults=True)
     return json.dumps(kept, sort_keys=True)

@@ -40,11 +40,12 @@ class DeployResult:
 
 @dataclass(frozen=True)
 class GraphState:
-    """`next_run` is None for a graph that is suspended or not deployed."""
+    """`last_run` is when the last one was planned for; `next_run` is None for a graph that is not started."""
 
     graph: str
     state: str
     cron: str | None
+    last_run: datetime | None
     next_run: datetime | None
 
 
@@ -234,24 +235,26 @@ def schedule_status(session: Session, config: ScheduleConfig) -> ScheduleStatus:
         states = tuple(_state(session, name) for name in names)
         if all(found.state == NOT_DEPLOYED for found in states):
             require_root(session, names[0])
-        return ScheduleStatus(states, tuple(task for name in names for task in _last_run(session, name)))
+        return ScheduleStatus(
+            states, tuple(task for name in names for task in _last_run(session, _root(session, name)))
+        )
 
 
 def _state(session: Session, graph: str) -> GraphState:
     root = _root(session, graph)
     if root is None:
-        return GraphState(graph, NOT_DEPLOYED, None, None)
+        return GraphState(graph, NOT_DEPLOYED, None, None, None)
     state = root.state or "unknown"
-    return GraphState(graph, state, _cron_text(root), _next_firing(root) if state == "started" else None)
+    last = next((task.scheduled_at for task in _last_run(session, root) if task.task == graph), None)
+    return GraphState(graph, state, _cron_text(root), last, _next_firing(root) if state == "started" else None)
 
 
-def _last_run(session: Session, graph: str) -> list[TaskOutcome]:
-    root = _root(session, graph)
-    outcomes = task_outcomes(session, str(root.id)) if root else []
-    begun = [outcome for outcome in outcomes if outcome.state != "SCHEDULED"]
-    times = [outcome.scheduled_at for outcome in begun if outcome.task == graph and outcome.scheduled_at]
-    last = max(times, default=None)
-    return [outcome for outcome in begun if last and outcome.scheduled_at and outcome.scheduled_at >= last]
+def _last_run(session: Session, root: Task | None) -> list[TaskOutcome]:
+    if root is None:
+        return []
+    begun = [task for task in task_outcomes(session, str(root.id)) if task.state != "SCHEDULED"]
+    last = max((task.scheduled_at for task in begun if task.task == root.name and task.scheduled_at), default=None)
+    return [task for task in begun if last and task.scheduled_at and task.scheduled_at >= last]
 
 
 def _cron_text(root: Task) -> str:

@@ -27,6 +27,7 @@ from intentscore.local.engine import Endpoint, read_endpoint
 from tests.end_to_end.conftest import QUICK, Shell
 from tests.services.sheets import session_file
 
+pytestmark = pytest.mark.timeout(1800)
 ZONE = "Pacific/Kiritimati"  # fourteen hours ahead: its day is often not that of UTC
 GRAPH = "INTENTSCORE_DAILY"
 FIRST, LAST = date(2024, 11, 2), date(2024, 11, 11)
@@ -160,7 +161,7 @@ def test_a_back_fill_killed_in_the_middle_of_every_step_ends_as_one_that_was_not
         process.communicate(timeout=60)
         (home / "engine" / "endpoint.json").unlink()  # of the dead engine
     process = back_fill(shop)
-    out, err = process.communicate(timeout=280)
+    out, err = process.communicate(timeout=1500)
     assert process.returncode == 0, err
     done = json.loads(out)
     assert len(done["days"]) + done["skipped"] == 10
@@ -175,7 +176,7 @@ def test_a_graph_of_every_minute_fires_on_time_and_scores_the_right_day(minutely
     )
     endpoint = read_endpoint(Path(minutely.shell.variables["INTENTSCORE_HOME"]) / "engine")
     assert endpoint is not None, minutely.process.communicate()
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 600
     with watching(endpoint) as ask:
         while len(ask(ended)) < 2 and time.monotonic() < deadline:
             time.sleep(0.5)

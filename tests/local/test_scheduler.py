@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from intentscore.local.engine import DATABASE, Engine
 from intentscore.local.scheduler import Scheduler
 from intentscore.local.session import Session
+from intentscore.services.logical_day import day_of
 
 
 class SetClock:
@@ -102,6 +105,44 @@ def test_what_was_missed_is_run_once(session: Session, scheduler: Scheduler, clo
     clock.forward(days=1)
     scheduler.look()
     assert len(runs(2)) == 2
+
+
+@pytest.mark.parametrize(
+    ("zone", "clocks_change"),
+    [
+        ("Europe/Berlin", (date(2028, 3, 26), date(2028, 10, 29))),
+        ("America/New_York", (date(2028, 3, 12), date(2028, 11, 5))),
+        ("Australia/Lord_Howe", (date(2028, 4, 2), date(2028, 10, 1))),
+    ],
+)
+def test_a_run_knows_the_time_it_was_planned_for_whatever_the_calendar_does(
+    session: Session, scheduler: Scheduler, clock: SetClock, zone: str, clocks_change: tuple[date, date]
+) -> None:
+    """What the scored day is reckoned from: at month ends, on the leap day, at the year's end, when clocks change."""
+    planned = "SYSTEM$TASK_RUNTIME_INFO('CURRENT_TASK_GRAPH_ORIGINAL_SCHEDULED_TIMESTAMP')"
+    session.execute("CREATE TABLE fired (planned VARCHAR)")
+    session.execute(
+        f"CREATE TASK root SCHEDULE = 'USING CRON 30 0 * * * {zone}' OVERLAP_POLICY = ALLOW_ALL_OVERLAP "
+        f"AS INSERT INTO fired SELECT {planned}"
+    )
+    session.execute("ALTER TASK root RESUME")
+
+    def fire(noon: datetime) -> str:
+        clock.time = noon
+        scheduler.look()
+        deadline = time.monotonic() + 10
+        while not (found := rows(session, "SELECT planned FROM fired")) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        session.execute("TRUNCATE TABLE fired")
+        return str(found[0][0])
+
+    for middle in (date(2028, 2, 29), clocks_change[0], date(2028, 4, 30), clocks_change[1], date(2028, 12, 31)):
+        noons = [datetime.combine(middle + timedelta(days=n), dt.time(12), ZoneInfo(zone)) for n in range(-2, 3)]
+        fire(noons[0].astimezone(UTC))  # catches up with what came due since the last window
+        found = [datetime.fromisoformat(fire(noon.astimezone(UTC))).replace(tzinfo=UTC) for noon in noons[1:]]
+        assert [day_of(moment, zone, lag_days=1) for moment in found] == [
+            middle + timedelta(days=n) for n in range(-2, 2)
+        ]
 
 
 def test_a_run_that_comes_due_during_another_is_left_out(

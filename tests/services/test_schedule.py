@@ -144,6 +144,10 @@ def test_the_graph_scores_what_the_command_scores_bit_for_bit(deployed: Trained)
     assert by_graph
     score(work.session, work.settings, plan_score(work.session, work.settings, day, day))
     assert scores(work, day) == by_graph
+    daily = schedule_status(work.session, CONFIG).graphs[0]
+    assert daily.last_run is not None
+    assert daily.next_run is not None
+    assert daily.last_run < daily.next_run
     states = outcomes(work)
     assert {states[t] for t in ("REFRESH_FEATURES", "SCORE_DAY", "CHECK_SCORES", "RECORD_RUN")} == {"SUCCEEDED"}
     recorded = work.rows("SELECT OUTCOME, ARGUMENTS FROM RUNS WHERE COMMAND = 'graph' ORDER BY FINISHED_AT DESC")[0]
