@@ -28,14 +28,14 @@ NOT_DEPLOYED = "not deployed"
 
 @dataclass(frozen=True)
 class DeployResult:
-    """`changes` is a unified diff against what was deployed before; empty when nothing changed."""
+    """`changed` are the graphs that were made, changed or dropped; none when all were there as planned."""
 
     run_id: str
     code: str
     procedures: tuple[str, ...]
     graphs: tuple[GraphState, ...]
     next_firings: tuple[NextFirings, ...]
-    changes: tuple[str, ...]
+    changed: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -62,15 +62,14 @@ def deploy(
 ) -> DeployResult:
     """Make the graphs in the account what the plan says, and resume those that change.
 
-    Deploying the same again changes nothing; `say` hears the difference before anything is changed. A graph is
+    Deploying the same again changes nothing; `say` hears the difference, as a unified diff, first. A graph is
     suspended while it changes, and one that the plan no longer has is dropped. Procedures and code of earlier
     deployments stay, because a run under way may still use them.
     """
     with recorded(session, settings, "schedule", graphs=[graph.name for graph in plan.graphs], code=plan.code) as run:
         with snowflake_errors("deploy the task graphs", wrapped=True):
             changes = plan.differences(deployed_graphs(session))
-            lines = tuple(line for diff in changes.values() for line in diff)
-            for line in lines:
+            for line in (line for diff in changes.values() for line in diff):
                 say(line)
             if changes:
                 _upload_code(session, plan)
@@ -90,7 +89,7 @@ def deploy(
             procedures=tuple(procedure.name for procedure in plan.procedures),
             graphs=states,
             next_firings=tuple(NextFirings(graph.name, graph.firings(now)) for graph in plan.graphs),
-            changes=lines,
+            changed=tuple(changes),
         )
 
 
