@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from intentscore.errors import WarehouseError
 from intentscore.services.graph_runs import cause, days_done, information_schema
-from intentscore.services.graphs import run_config
 from intentscore.services.schedule import require_root
 from intentscore.services.schedule_config import GraphKind, ScheduleConfig
 from intentscore.settings import Settings
@@ -65,10 +64,11 @@ def run_days(
     """
     times = config.graph(kind)
     with snowflake_errors("run the task graph"):
-        attempts = 1 + (require_root(session, times.name).task_auto_retry_attempts or 0)
+        root = require_root(session, times.name)
+        deployed, attempts = dict(root.config or {}), 1 + (root.task_auto_retry_attempts or 0)
         if first is None:
             say(f"run: {times.name}")
-            return RunResult(times.name, (_run_once(session, times.name, run_config(times), attempts, say),), 0)
+            return RunResult(times.name, (_run_once(session, times.name, deployed, attempts, say),), 0)
         _await_idle(session, times.name, say)  # a run of this back-fill, if its command was interrupted
         wanted = [first + timedelta(days=i) for i in range(((last or first) - first).days + 1)]
         backfill = _backfill_id(session, settings, times.name, wanted)
@@ -76,7 +76,7 @@ def run_days(
         ran = []
         for day in (day for day in wanted if day not in done):
             say(f"run: {times.name} for {day}")
-            asked = run_config(times, date=str(day), backfill=backfill)
+            asked = {**deployed, "date": str(day), "backfill": backfill}
             ran.append(_run_once(session, times.name, asked, attempts, say, day))
         return RunResult(times.name, tuple(ran), len(wanted) - len(ran))
 

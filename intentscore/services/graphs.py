@@ -108,9 +108,9 @@ def _graph(session: Session, config: ScheduleConfig, times: GraphSchedule, tasks
     )
 
 
-def run_config(times: GraphSchedule, **more: str) -> dict[str, Any]:
-    """What a run reads with SYSTEM$GET_TASK_GRAPH_CONFIG; `date`, `backfill` and `asked` are of one run only."""
-    return {"time_zone": times.time_zone, "lag_days": times.lag_days, **more}
+def run_config(times: GraphSchedule) -> dict[str, Any]:
+    """What every run reads with SYSTEM$GET_TASK_GRAPH_CONFIG; `schedule run` adds the date and the like."""
+    return {"time_zone": times.time_zone, "lag_days": times.lag_days}
 
 
 def settings_text(settings: Settings) -> str:

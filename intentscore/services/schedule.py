@@ -16,12 +16,12 @@ from intentscore.services.runs import recorded
 from intentscore.services.schedule_config import GraphKind, ScheduleConfig
 from intentscore.settings import Settings
 from intentscore.warehouse.errors import snowflake_errors
-from intentscore.warehouse.identifiers import literal, qualified
+from intentscore.warehouse.identifiers import current_schema, literal, qualified
 
 if TYPE_CHECKING:
     from snowflake.core.task import Task
     from snowflake.core.task.dagv1 import DAG, DAGOperation
-    from snowflake.snowpark import Session
+    from snowflake.snowpark import Row, Session
 
 NOT_DEPLOYED = "not deployed"
 
@@ -102,8 +102,7 @@ def _register(session: Session, plan: SchedulePlan, procedure: ProcedurePlan) ->
     """A procedure of this very code may be there already: then it stays."""
     from snowflake.snowpark.types import StringType, VariantType
 
-    known = session.sql(f"SHOW PROCEDURES LIKE {literal(procedure.name)}").collect()
-    if any(row["name"] == procedure.name for row in known):
+    if any(row["name"] == procedure.name for row in _procedures(session, procedure.name)):
         return
     session.sproc.register(
         procedure.function,
@@ -118,6 +117,14 @@ def _register(session: Session, plan: SchedulePlan, procedure: ProcedurePlan) ->
         source_code_display=False,
         artifact_repository=plan.artifact_repository,
     )
+
+
+def _procedures(session: Session, pattern: str) -> list[Row]:
+    """Of our schema alone; another may hold those of the same code."""
+    shown: list[Row] = session.sql(
+        f"SHOW PROCEDURES LIKE {literal(pattern)} IN SCHEMA {current_schema(session)}"
+    ).collect()
+    return shown
 
 
 # ---------------------------------------------------------------------------- the graphs
@@ -323,7 +330,7 @@ def drop(session: Session, settings: Settings, *, apply: bool) -> DropResult:
         graphs = tuple(deployed_graphs(session))
         if not graphs:
             raise ConfigurationError("there is no task graph to drop; `intentscore schedule` deploys them")
-        found = session.sql(f"SHOW PROCEDURES LIKE {literal(PREFIX + '%')}").collect()
+        found = _procedures(session, f"{PREFIX}%")
         signatures = {row["name"]: str(row["arguments"]).split(" RETURN", 1)[0] for row in found}
         if apply:
             with recorded(session, settings, "schedule drop", graphs=graphs):

@@ -195,7 +195,7 @@ def test_a_run_under_way_keeps_its_code_when_a_new_version_is_deployed(
     deployed: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work, day = deployed.workspace, deployed.day
-    config = json.dumps(run_config(CONFIG.daily, date=str(day)))
+    config = json.dumps({**run_config(CONFIG.daily), "date": str(day)})
     work.rows(f"EXECUTE TASK DAILY_TEST USING CONFIG = '{config}'")
     monkeypatch.setattr(graphs, "package_zip", lambda: relabelled("9.9.9"))
     heard: list[str] = []
