@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -104,19 +106,32 @@ def _register(session: Session, plan: SchedulePlan, procedure: ProcedurePlan) ->
 
     if any(row["name"] == procedure.name for row in _procedures(session, procedure.name)):
         return
-    session.sproc.register(
-        procedure.function,
-        return_type=VariantType(),
-        input_types=[StringType()] * procedure.arguments,
-        name=procedure.name,
-        is_permanent=True,
-        stage_location=f"@{plan.stage}",
-        imports=[f"@{plan.stage}/{plan.code}"],
-        packages=list(plan.packages),
-        execute_as="caller",
-        source_code_display=False,
-        artifact_repository=plan.artifact_repository,
-    )
+    with _without_advice():
+        session.sproc.register(
+            procedure.function,
+            return_type=VariantType(),
+            input_types=[StringType()] * procedure.arguments,
+            name=procedure.name,
+            is_permanent=True,
+            stage_location=f"@{plan.stage}",
+            imports=[f"@{plan.stage}/{plan.code}"],
+            packages=list(plan.packages),
+            execute_as="caller",
+            source_code_display=False,
+            artifact_repository=plan.artifact_repository,
+        )
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """Snowpark tells everyone who names an artifact repository that its parameter for that is experimental."""
+    log = logging.getLogger("snowflake.snowpark")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def _procedures(session: Session, pattern: str) -> list[Row]:
