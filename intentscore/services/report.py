@@ -146,7 +146,8 @@ def _day(session: Session, settings: Settings, subject: Subject) -> Section:
         note = Note("This version has not scored a day yet.", "intentscore score --date yesterday")
         return Section("day", "Scores of a day", "", (note,))
     table = scoring_table(session, settings, subject.version.name, subject.day)
-    return scored_day(day_scores(session, settings, table, subject.version.name, subject.day))
+    found = day_scores(session, settings, table, subject.version.name, subject.day)
+    return scored_day(found, subject.version.learned_until)
 
 
 def _over_time(session: Session, settings: Settings, subject: Subject) -> Section:

@@ -22,7 +22,7 @@ from intentscore.report.content import Chart, Note, Table
 from intentscore.services.report import find_subject, report
 from intentscore.services.report_data import day_scores, scoring_table
 from intentscore.services.report_sections.model_card import facts, model_card
-from intentscore.services.report_sections.scored_day import scored_day
+from intentscore.services.report_sections.scored_day import ScoredDay, scored_day
 from intentscore.services.score import plan_score, score
 from intentscore.services.train import training_frame
 from intentscore.settings import Settings
@@ -306,6 +306,16 @@ def test_outcomes_that_are_not_known_yet_are_not_taken_for_no(trained: Trained, 
         assert kinds == [Chart, Note]
     finally:
         work.rows(f"UPDATE SESSIONS s SET REVENUE = k.REVENUE FROM KNOWN_OUTCOMES k WHERE k.UID = s.UID AND s.{then}")
+
+
+def test_a_day_that_the_version_learned_from_is_no_test_of_it() -> None:
+    scores = np.linspace(0, 1, 40)
+    found = ScoredDay(date(2024, 11, 1), "SCORES", "V_1", scores, scores > 0.5, np.ones(40, dtype=np.bool_))
+    warned = [block for block in scored_day(found, date(2024, 11, 30)).blocks if isinstance(block, Note)]
+    assert [note.text for note in warned] == [
+        "The version learned from sessions up to 2024-11-30: the figures of this day flatter it."
+    ]
+    assert not [block for block in scored_day(found, date(2024, 10, 31)).blocks if isinstance(block, Note)]
 
 
 def test_a_challengers_scores_are_found_in_their_own_table(trained: Trained, reported: Reported) -> None:

@@ -16,7 +16,7 @@ from selenium.webdriver.chrome.service import Service
 
 from tests.services.conftest import Reported
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]  # the page itself takes most of it
 
 BROWSERS = ("chromium", "google-chrome", "chromium-browser", "chrome")
 SWITCHES = (

@@ -37,12 +37,16 @@ class ScoredDay:
         return int(self.known.sum())
 
 
-def scored_day(found: ScoredDay) -> Section:
+def scored_day(found: ScoredDay, learned_until: date | None = None) -> Section:
+    """`learned_until` is the last day of the sessions that the version learned from."""
     lead = (
         f"{len(found.scores):,} sessions in {found.table}, scored by {found.version}; {found.outcomes:,} of them have "
         "a known outcome."
     )
     blocks: list[Block] = [_histogram(found)]
+    if learned_until is not None and found.day <= learned_until:
+        told = f"The version learned from sessions up to {learned_until}: the figures of this day flatter it."
+        blocks.insert(0, Note(told))
     if found.outcomes < FEWEST_OUTCOMES:
         text = "Too few outcomes are known yet to measure the scores of this day; load them as they arrive:"
         blocks.append(Note(text, "intentscore upload PATH"))
