@@ -47,15 +47,17 @@ def learn(
 ) -> tuple[lgb.Booster, CrossValidated]:
     """The model that `config` asks for, and the scores its cross-validation gave. Shapes as in `boost`; `dates` (n,).
 
-    With `config.bags` 0: one booster on all rows, with the rounds of `cross_validate`. Else the boosters of so
-    many dealings of the folds, each without its own left-out fold, merged into one.
+    With `config.bags` 0: so many `config.boosters` on all rows, with the rounds of `cross_validate`. Else the
+    boosters of so many dealings of the folds, each without its own left-out fold. Several are merged into one.
 
     Raises DataError when there are fewer buyers, or fewer non-buyers, than folds.
     """
     if config.bags:
         return _learn_bag(matrix, bought, dates, categorical, config)
     validated = cross_validate(matrix, bought, dates, categorical, config)
-    return boost(matrix, bought, categorical, validated.rounds, config), validated
+    seeds = range(config.seed, config.seed + config.boosters)
+    boosters = [boost(matrix, bought, categorical, validated.rounds, config, seed) for seed in seeds]
+    return merge(boosters, [validated.rounds] * len(boosters)), validated
 
 
 def boost(
@@ -64,9 +66,10 @@ def boost(
     categorical: Sequence[str],
     rounds: int,
     config: TrainConfig,
+    seed: int,
 ) -> lgb.Booster:
     """`rounds` trees on all rows. `matrix`: float64 (n, f), NaN = missing; `bought`: bool (n,)."""
-    parameters = _parameters(config, config.seed)
+    parameters = _parameters(config, seed)
     return lgb.train(parameters, _dataset(matrix, bought, categorical, parameters), num_boost_round=rounds)
 
 

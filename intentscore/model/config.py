@@ -54,8 +54,8 @@ class TuneConfig(Strict):
 class TrainConfig(Strict):
     """`categorical` None means: whatever the feature list calls categorical; see `resolved`.
 
-    `bags` 0 is one booster on all training sessions; more is that many dealings of the folds, one booster per
-    fold, merged into one.
+    `bags` 0 is `boosters` boosters on all training sessions, each with a seed of its own, merged into one; more is
+    that many dealings of the folds, one booster per fold, merged.
     """
 
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 7
@@ -65,6 +65,7 @@ class TrainConfig(Strict):
     num_boost_round: Annotated[int, Field(ge=1, le=100_000)] = 3000
     early_stopping_rounds: Annotated[int, Field(ge=1)] = 150
     bags: Annotated[int, Field(ge=0, le=20)] = 0
+    boosters: Annotated[int, Field(ge=1, le=100)] = 3
     label: Name = "REVENUE"
     categorical: tuple[Name, ...] | None = None
     exclude: tuple[Name, ...] = ()

@@ -48,6 +48,7 @@ def config() -> TrainConfig:
         {
             "cv_folds": 3,
             "fold_by": "sessions",
+            "boosters": 1,
             "num_boost_round": 200,
             "early_stopping_rounds": 20,
             "categorical": ["VISITOR_CODE"],

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from intentscore.model.bag import merge
-from intentscore.model.boosting import bag_members, learn
+from intentscore.model.boosting import bag_members, boost, learn
 from intentscore.model.config import TrainConfig
 from intentscore.model.training import fit
 
@@ -30,6 +30,18 @@ def test_the_merged_booster_gives_the_members_mean_log_odds(sessions: Sessions, 
         assert np.abs(np.asarray(merged.predict(values, **kind)) - mean).max() < 1e-12
     assert merged.num_trees() == sum(member.rounds for member in members)
     assert len(members) == 2 * bag.cv_folds
+
+
+def test_boosters_of_other_seeds_on_all_sessions_become_their_mean(sessions: Sessions, config: TrainConfig) -> None:
+    learned = (sessions.matrix, sessions.bought, ("VISITOR_CODE",))
+    three = config.model_copy(update={"boosters": 3})
+    merged, validated = learn(sessions.matrix, sessions.bought, sessions.dates, ("VISITOR_CODE",), three)
+    members = [boost(*learned, validated.rounds, config, config.seed + number) for number in range(3)]
+    values = sessions.matrix.to_numpy()
+    each = [np.asarray(member.predict(values, raw_score=True)) for member in members]
+    assert np.abs(np.asarray(merged.predict(values, raw_score=True)) - np.mean(each, axis=0)).max() < 1e-12
+    assert np.abs(each[0] - each[1]).max() > 0.01
+    assert merged.num_trees() == 3 * validated.rounds
 
 
 def test_each_member_stops_on_its_own_left_out_sessions(sessions: Sessions, bag: TrainConfig) -> None:
