@@ -13,21 +13,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+import pandas as pd
 from sklearn.metrics import average_precision_score, roc_auc_score
 from snowflake.snowpark import Session
 
 from intentscore.data.simulate import PURCHASE_PROBABILITY, draw, simulate
 from intentscore.features.definitions import FEATURES
 from intentscore.features.store import refresh_statement, register_view
-from intentscore.model.boosting import cross_validate
+from intentscore.model.boosting import boost
 from intentscore.model.config import BoosterParams, TrainConfig
+from intentscore.model.protocol import Labels, Scores, examine, repeated_folds
 from intentscore.services.train import training_frame
 from intentscore.services.upload import upload
 from intentscore.settings import Settings
 from intentscore.warehouse.session import open_session
 
-RETURNING, SEED = 0.6, 1
-CONFIG = TrainConfig(cv_folds=3, early_stopping_rounds=50, params=BoosterParams(learning_rate=0.1))
+RETURNING, SEED, ROUNDS = 0.6, 1, 400
+CONFIG = TrainConfig(params=BoosterParams(learning_rate=0.05))
 
 
 @contextmanager
@@ -58,6 +61,16 @@ def measure_refresh(sessions: int) -> None:
             timed(what, session.sql(refresh_statement(session, view)).collect)
 
 
+def out_of_fold(matrix: pd.DataFrame, bought: Labels, categorical: list[str]) -> Scores:
+    """Scores (n,) of protocol T's first three folds, each by a booster of ROUNDS trees on the two others."""
+
+    def score(past: pd.DataFrame, outcomes: Labels, unseen: pd.DataFrame) -> Scores:
+        booster = boost(past, outcomes, categorical, ROUNDS, CONFIG)
+        return np.asarray(booster.predict(unseen.to_numpy()), dtype=np.float64)
+
+    return examine(score, matrix, bought, repeated_folds(bought)[:3]).pooled()[1]
+
+
 def measure_worth(sessions: int) -> None:
     with loaded(sessions) as (session, settings):
         register_view(session, settings)
@@ -68,13 +81,7 @@ def measure_worth(sessions: int) -> None:
     categorical = [feature.name for feature in FEATURES if feature.kind == "categorical"]
     for what, history in (("without history", False), ("with history", True)):
         names = [feature.name for feature in FEATURES if history or not feature.history]
-        rows.append(
-            (
-                what,
-                bought,
-                cross_validate(frame[names].astype(float), bought, frame["SESSION_DATE"], categorical, CONFIG).scores,
-            )
-        )
+        rows.append((what, bought, out_of_fold(frame[names].astype(float), bought, categorical)))
     for what, outcomes, scores in rows:
         auc, precision = roc_auc_score(outcomes, scores), average_precision_score(outcomes, scores)
         print(f"{sessions:,} sessions, {what:<18} ROC AUC {auc:.4f}, average precision {precision:.4f}")
