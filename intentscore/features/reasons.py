@@ -26,7 +26,9 @@ def _number(decimals: int) -> Wording:
     form = f"FM{LARGEST_FORM}.{'0' * decimals}".rstrip(".")
 
     def text(value: str) -> str:
-        spelt = f"TO_VARCHAR(CAST({value} AS NUMBER(38, {decimals})), '{form}')"
+        # within bounds whichever branch a warehouse computes: it may compute both
+        bounded = f"GREATEST(LEAST({value}, {LARGEST_SPELT_OUT}), -{LARGEST_SPELT_OUT})"
+        spelt = f"TO_VARCHAR(CAST({bounded} AS NUMBER(38, {decimals})), '{form}')"
         return f"IFF(ABS({value}) < {LARGEST_SPELT_OUT}, {spelt}, CAST({value} AS VARCHAR))"
 
     return text

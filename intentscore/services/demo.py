@@ -102,6 +102,8 @@ def demo(
         next_commands=(
             "intentscore status",
             f"intentscore score --date {day} --dry-run",
+            f"intentscore explain --date {day} --distinct",
+            "intentscore report",
             "intentscore train --config configs/train.yaml",
             "intentscore upload --simulate 100000 --seed 7",
         ),
