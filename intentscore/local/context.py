@@ -11,7 +11,7 @@ from intentscore.local.names import like_pattern
 from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner
 from intentscore.local.statements import Effect, Statement, statement
-from intentscore.local.variables import check_size, parameter_value
+from intentscore.local.variables import DEFAULT_PARAMETERS, check_size, parameter_value
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
@@ -100,8 +100,6 @@ def alter_session(session: Session, head: Statement) -> Result:
 
 @statement("ALTER SESSION UNSET", effect=Effect.CONTROL)
 def unset_session(session: Session, head: Statement) -> Result:
-    from intentscore.local.session import DEFAULT_PARAMETERS
-
     scanner = head.scanner
     while not scanner.done:
         name = scanner.word()

@@ -38,9 +38,9 @@ from intentscore.local.transactions import Connection, WriterLock
 
 REGISTERING = (
     "context", "creation", "datasets", "explaining", "file_access", "formats", "grants", "history", "inference",
-    "inferring", "keys", "loading", "models", "monitor_metrics", "monitors", "multi_insert", "pivots", "procedures",
-    "roles", "routine_listing", "routines", "show", "show_objects", "stages", "tables", "tags", "task_functions",
-    "task_statements", "transfer", "udfs", "udtfs", "versions", "views", "warehouses",
+    "inferring", "keys", "loading", "models", "monitor_listing", "monitor_metrics", "monitors", "multi_insert",
+    "pivots", "procedures", "roles", "routine_listing", "routines", "show", "show_objects", "stages", "tables", "tags",
+    "task_functions", "task_statements", "transfer", "udfs", "udtfs", "versions", "views", "warehouses",
 )  # fmt: skip
 for _module in REGISTERING:  # each registers its statements, functions and resolvers
     importlib.import_module(f"intentscore.local.{_module}")

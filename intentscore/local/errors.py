@@ -36,6 +36,13 @@ def does_not_exist(kind: str, name: str) -> SnowflakeError:
     return SnowflakeError(f"{COMPILATION}{kind} '{name}' does not exist or not authorized.", 2003, state)
 
 
+def no_current(what: str) -> SnowflakeError:
+    return SnowflakeError(
+        f"Cannot perform operation. This session does not have a current {what}. Call 'USE {what.upper()}', or use a "
+        "qualified name.", 90105 if what == "database" else 90106, "22000",
+    )  # fmt: skip
+
+
 def already_exists(name: str) -> SnowflakeError:
     return SnowflakeError(f"{COMPILATION}Object '{name}' already exists.", 2002, "42710")
 

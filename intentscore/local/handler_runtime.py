@@ -309,6 +309,7 @@ def snowflake_module() -> python_types.ModuleType:
         raise RuntimeError(f"Secret '{name}' is not set: the local engine keeps no secrets.")
 
     module.vectorized = vectorized  # type: ignore[attr-defined]
+    module.udf_init_once = lambda function: function  # type: ignore[attr-defined]
     for name in ("get_generic_secret_string", "get_oauth_access_token", "get_username_password", "get_secret_type"):
         setattr(module, name, no_secret)
     return module

@@ -6,7 +6,6 @@ import importlib.util
 import json
 import sys
 import threading
-import types as python_types
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import pyarrow as pa
 import yaml
 
 from intentscore.local.errors import SnowflakeError
+from intentscore.local.handler_runtime import snowflake_module
 from intentscore.local.names import fold, quote
 
 BATCH_ROWS = 100_000
@@ -153,7 +153,7 @@ class Handlers:
 
 def _load_file(folder: Path, handler: str) -> Callable[..., Any]:
     """Execute the handler's file with the import directory a warehouse gives it."""
-    sys.modules.setdefault("_snowflake", _snowflake_module())
+    sys.modules.setdefault("_snowflake", snowflake_module())
     module_name, function = handler.rsplit(".", 1)
     path = folder.joinpath(*module_name.split(".")).with_suffix(".py")
     spec = importlib.util.spec_from_file_location(f"_model_{folder.name}_{path.stem}", path)
@@ -166,14 +166,6 @@ def _load_file(folder: Path, handler: str) -> Callable[..., Any]:
         raise python_error(handler, error) from error
     loaded: Callable[..., Any] = getattr(module, function)
     return loaded
-
-
-def _snowflake_module() -> python_types.ModuleType:
-    """The module that a warehouse gives its handlers; its decorators only mark them."""
-    module = python_types.ModuleType("_snowflake")
-    module.vectorized = lambda **options: lambda function: function  # type: ignore[attr-defined]
-    module.udf_init_once = lambda function: function  # type: ignore[attr-defined]
-    return module
 
 
 def python_error(handler: str, error: Exception) -> SnowflakeError:

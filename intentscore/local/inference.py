@@ -7,7 +7,6 @@ A call anywhere else (a filter, an aggregate, a window) is a function DuckDB cal
 
 from __future__ import annotations
 
-from inspect import Parameter, Signature
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -206,6 +205,4 @@ def _function(method: Method, arguments: list[Expr], preparation: Preparation) -
         return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
     types = [declared.type or "VARCHAR" for declared in method.inputs]
-    parameters = [Parameter(f"A{i}", Parameter.POSITIONAL_ONLY) for i in range(len(types))]
-    answer.__signature__ = Signature(parameters)  # type: ignore[attr-defined]  # DuckDB counts the parameters
     return exp.Anonymous(this=preparation.function(answer, types, method.duckdb_type), expressions=arguments)

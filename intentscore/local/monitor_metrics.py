@@ -19,7 +19,8 @@ from intentscore.local import monitor_formulas, sql
 from intentscore.local.catalog import Entry
 from intentscore.local.columns import table_columns
 from intentscore.local.errors import invalid
-from intentscore.local.monitors import NUMERIC, monitor, trouble
+from intentscore.local.monitor_listing import trouble
+from intentscore.local.monitors import NUMERIC, monitor
 from intentscore.local.names import ObjectName, fold, literal, quote, split
 from intentscore.local.sources import table_function
 

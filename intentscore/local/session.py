@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import logging
 import secrets
 import threading
@@ -15,20 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
-from duckdb.func import FunctionNullHandling, PythonUDFType
 from sqlglot.tokenizer_core import TokenType
 
 from intentscore.local import errors, flow, history, names, queries, several, sql, stages, statements, uploads
 from intentscore.local.catalog import Catalog
 from intentscore.local.errors import SnowflakeError, does_not_exist
 from intentscore.local.names import ObjectName
+from intentscore.local.python_functions import python_function
 from intentscore.local.queries import Query
 from intentscore.local.results import Result, ResultStore
 from intentscore.local.scanner import Scanner
 from intentscore.local.statements import Effect
 from intentscore.local.transactions import Connection, Transaction
 from intentscore.local.turns import Turn
-from intentscore.local.variables import parameter_values, with_variables
+from intentscore.local.variables import DEFAULT_PARAMETERS, parameter_values, with_variables
 
 if TYPE_CHECKING:
     from intentscore.local.engine import Engine
@@ -38,23 +37,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 KEEPS_TRANSACTION = "SNOWPARK_SKIP_TXN_COMMIT_IN_DDL"
 MAX_TIMER_S = threading.TIMEOUT_MAX
-DEFAULT_PARAMETERS: dict[str, Any] = {
-    "AUTOCOMMIT": True,
-    "TIMEZONE": "Etc/UTC",
-    "QUERY_TAG": "",
-    "QUOTED_IDENTIFIERS_IGNORE_CASE": False,
-    "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
-    "LOCK_TIMEOUT": 43_200,
-    "STATEMENT_TIMEOUT_IN_SECONDS": 172_800,
-    "CLIENT_RESULT_CHUNK_SIZE": 160,
-    "CLIENT_PREFETCH_THREADS": 4,
-    "CLIENT_STAGE_ARRAY_BINDING_THRESHOLD": 0,
-    "CLIENT_TELEMETRY_ENABLED": False,
-    "CLIENT_SESSION_KEEP_ALIVE": False,
-    "PYTHON_CONNECTOR_QUERY_RESULT_FORMAT": "ARROW",
-    "PYTHON_SNOWPARK_USE_SCOPED_TEMP_OBJECTS": True,
-    "PYTHON_SNOWPARK_USE_SQL_SIMPLIFIER": True,
-}
 
 
 class Session:
@@ -97,7 +79,7 @@ class Session:
         target = database or self.database
         if schema is not None:
             if target is None:
-                raise no_current("database")
+                raise errors.no_current("database")
             if not self.schema_exists(target, schema):
                 raise does_not_exist("Schema", f"{target}.{schema}")
         elif database is not None and self.schema_exists(database, "PUBLIC"):
@@ -127,11 +109,11 @@ class Session:
         database = parts[-3] if len(parts) == 3 else self.database
         schema = parts[-2] if len(parts) >= 2 else self.schema
         if database is None:
-            raise no_current("database")
+            raise errors.no_current("database")
         if not schema:
             schema = "PUBLIC" if len(parts) == 3 else None
         if schema is None:
-            raise no_current("schema")
+            raise errors.no_current("schema")
         if database not in self.engine.databases():
             raise does_not_exist("Database", database)
         return ObjectName(database, schema, parts[-1])
@@ -364,28 +346,8 @@ class Session:
         self, run: Callable[..., pa.Array], takes: list[str], gives: str, *, volatile: bool = False
     ) -> Iterator[str]:
         """A Python function over Arrow columns under a DuckDB name for as long as the block lasts."""
-        name = f"_python_{secrets.token_hex(6)}"
-
-        def called(*columns: pa.ChunkedArray) -> pa.Array:
-            return run(*columns)
-
-        kind = inspect.Parameter.POSITIONAL_ONLY
-        called.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-            [inspect.Parameter(f"column{i}", kind) for i in range(len(takes))]
-        )
-        self.duck.create_function(
-            name,
-            called,
-            list(takes),
-            gives,
-            type=PythonUDFType.ARROW,
-            null_handling=FunctionNullHandling.SPECIAL,
-            side_effects=volatile,
-        )
-        try:
+        with python_function(self.duck, run, takes, gives, volatile=volatile) as name:
             yield name
-        finally:
-            self.duck.remove_function(name)
 
     def table_exists(self, name: ObjectName) -> bool:
         return name in self.temporary_tables or self.relation_kind(name) is not None
@@ -423,13 +385,3 @@ class Session:
             self.results.clear()
             self.engine.forget(self)
             self.duck.close()
-
-
-def no_current(what: str) -> SnowflakeError:
-    code = 90105 if what == "database" else 90106
-    return SnowflakeError(
-        f"Cannot perform operation. This session does not have a current {what}. "
-        f"Call 'USE {what.upper()}', or use a qualified name.",
-        code,
-        "22000",
-    )

@@ -14,6 +14,23 @@ from intentscore.local.errors import invalid
 from intentscore.local.scanner import tokenize
 
 MAX_BYTES = 256
+DEFAULT_PARAMETERS: dict[str, Any] = {
+    "AUTOCOMMIT": True,
+    "TIMEZONE": "Etc/UTC",
+    "QUERY_TAG": "",
+    "QUOTED_IDENTIFIERS_IGNORE_CASE": False,
+    "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
+    "LOCK_TIMEOUT": 43_200,
+    "STATEMENT_TIMEOUT_IN_SECONDS": 172_800,
+    "CLIENT_RESULT_CHUNK_SIZE": 160,
+    "CLIENT_PREFETCH_THREADS": 4,
+    "CLIENT_STAGE_ARRAY_BINDING_THRESHOLD": 0,
+    "CLIENT_TELEMETRY_ENABLED": False,
+    "CLIENT_SESSION_KEEP_ALIVE": False,
+    "PYTHON_CONNECTOR_QUERY_RESULT_FORMAT": "ARROW",
+    "PYTHON_SNOWPARK_USE_SCOPED_TEMP_OBJECTS": True,
+    "PYTHON_SNOWPARK_USE_SQL_SIMPLIFIER": True,
+}
 
 
 def with_variables(text: str, variables: Mapping[str, Any]) -> str:

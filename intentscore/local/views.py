@@ -371,31 +371,9 @@ def show_dynamic_tables(session: Session, head: Statement) -> Result:
     for entry in listing.entries(session, DYNAMIC):
         d = entry.details
         size = session.fetch(f"SELECT count(*) FROM {entry.name.duckdb}")[0][0]
-        rows.append(
-            [
-                entry.created_on,
-                entry.name.name,
-                entry.name.database,
-                entry.name.schema,
-                linear(d["cluster_by"]),
-                OWNER,
-                d["target_lag"],
-                d["refresh_mode"],
-                None,
-                d["warehouse"],
-                d.get("initialization_warehouse"),
-                entry.comment,
-                d["text"],
-                "OFF",
-                d["state"],
-                None,
-                "false",
-                "false",
-                "false",
-                d["refreshed"],
-                "ROLE",
-                size,
-                0,
-            ]
-        )
+        rows.append([
+            entry.created_on, entry.name.name, entry.name.database, entry.name.schema, linear(d["cluster_by"]), OWNER,
+            d["target_lag"], d["refresh_mode"], None, d["warehouse"], d.get("initialization_warehouse"), entry.comment,
+            d["text"], "OFF", d["state"], None, "false", "false", "false", d["refreshed"], "ROLE", size, 0,
+        ])  # fmt: skip
     return results.rows(columns, rows)
