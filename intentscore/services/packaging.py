@@ -14,8 +14,8 @@ import intentscore
 LEFT_BEHIND = ("cli", "local")
 SHIPPED = (".py", ".j2", ".css")
 PACKAGES = (
-    "snowflake-snowpark-python", "snowflake-ml-python", "lightgbm", "scikit-learn", "numpy", "pandas", "pyarrow",
-    "pydantic", "pyyaml", "shap",
+    "snowflake-snowpark-python", "snowflake-ml-python", "lightgbm", "scikit-learn", "scipy", "numpy", "pandas",
+    "pyarrow", "pydantic", "pyyaml", "shap",
 )  # fmt: skip
 EPOCH = (1980, 1, 1, 0, 0, 0)
 

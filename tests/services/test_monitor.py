@@ -20,8 +20,9 @@ from intentscore.services.features import refresh_features
 from intentscore.services.monitor import MonitorResult, monitor, monitors
 from intentscore.services.monitor_figures import ColumnDrift, DayFigures, MonitorReport, Performance
 from intentscore.services.monitor_report import monitor_report, performance_alarms
+from intentscore.services.promote import PromotionPlan, promote
 from intentscore.services.register import register
-from intentscore.services.rollback import plan_rollback, rollback
+from intentscore.services.rollback import RollbackPlan, plan_rollback, rollback
 from intentscore.services.score import plan_score, score
 from intentscore.services.status import status
 from intentscore.services.train import train
@@ -265,6 +266,15 @@ def states(watched: Watch) -> dict[str, str]:
     return {one.version: one.state for one in monitors(watched.work.session, watched.work.settings)}
 
 
+def accepted(plan: RollbackPlan) -> PromotionPlan:
+    """A promotion by the same statements, which no gate refused."""
+    return PromotionPlan(
+        model_name=plan.model_name, version=plan.version, champion=str(plan.champion), accepted=True,
+        tested_after=FIRST, sessions=0, buyers=0, feature_hash=plan.feature_hash, figures=(), differences=(), gates=(),
+        statements=plan.statements, undo=plan.undo,
+    )  # fmt: skip
+
+
 def test_a_change_of_champion_that_fails_leaves_no_monitor_behind(watched: Watch, challenger: str) -> None:
     session, settings = watched.work.session, watched.work.settings
     plan = plan_rollback(session, settings, challenger)
@@ -276,7 +286,7 @@ def test_a_change_of_champion_that_fails_leaves_no_monitor_behind(watched: Watch
 
 def test_a_new_champion_brings_its_monitor_and_an_old_one_is_resumed(watched: Watch, challenger: str) -> None:
     session, settings, first = watched.work.session, watched.work.settings, watched.result.version
-    rollback(session, settings, plan_rollback(session, settings, challenger))
+    promote(session, settings, accepted(plan_rollback(session, settings, challenger)))
     assert states(watched) == {first: "SUSPENDED", challenger: "ACTIVE"}
     with pytest.raises(NothingToDoError, match=f"{challenger} has scored nothing yet"):
         monitor_report(session, settings)
