@@ -43,16 +43,22 @@ def _parts(tokens: list[Token]) -> list[list[Token]]:
 def _opens(words: list[str], i: int, before: list[Token], depth: int) -> int:
     """1 where a block of several statements begins, -1 where it ends."""
     match words[i]:
-        case "DECLARE" if not before:
+        case "DECLARE" if not before or before[-1].text.upper() == "AS":
             return 1
         case "BEGIN" if words[i + 1] not in BEGINS_TRANSACTION:
-            return 0 if before and before[0].text.upper() == "DECLARE" and depth == 1 else 1
+            return 0 if depth == 1 and _is_declared(before) else 1
         case "CASE" if depth and words[i - 1] != "END":
             return 1
         case "END" if depth and words[i + 1] not in ENDS_INNER - {"CASE"}:
             return -1
         case _:
             return 0
+
+
+def _is_declared(before: list[Token]) -> bool:
+    """Whether the BEGIN that comes now belongs to a DECLARE, of the statement itself or of a task's."""
+    words = [token.text.upper() for token in before]
+    return "DECLARE" in words and "BEGIN" not in words[words.index("DECLARE") :]
 
 
 def refuse_several(text: str) -> None:

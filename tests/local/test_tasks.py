@@ -184,3 +184,13 @@ def test_dropping_what_is_not_there(run: Run) -> None:
     run("ALTER TASK IF EXISTS t SUSPEND")
     with pytest.raises(ProgrammingError, match="does not exist"):
         run("DROP TASK t")
+
+
+def test_a_task_holds_a_block_of_statements(connection: SnowflakeConnection) -> None:
+    block = "DECLARE n INT; m INT; BEGIN LET k INT := 1; BEGIN SELECT 1; END; IF (k = 1) THEN SELECT 2; END IF; END"
+    connection.cursor().execute(f"CREATE TASK blocks AS {block};")
+    cursor = connection.cursor().execute("SHOW TASKS LIKE 'BLOCKS'")
+    assert cursor is not None
+    assert block in cursor.fetchall()[0]  # type: ignore[operator]
+    with pytest.raises(ProgrammingError, match="statement count 2"):
+        connection.cursor().execute(f"CREATE TASK more AS {block}; SELECT 1")
