@@ -191,6 +191,6 @@ def test_a_task_holds_a_block_of_statements(connection: SnowflakeConnection) -> 
     connection.cursor().execute(f"CREATE TASK blocks AS {block};")
     cursor = connection.cursor().execute("SHOW TASKS LIKE 'BLOCKS'")
     assert cursor is not None
-    assert block in cursor.fetchall()[0]  # type: ignore[operator]
+    assert block in cursor.fetchall()[0]
     with pytest.raises(ProgrammingError, match="statement count 2"):
         connection.cursor().execute(f"CREATE TASK more AS {block}; SELECT 1")
