@@ -110,7 +110,7 @@ def evaluate(
     others = {against: with_features(configuration(session, settings, against), features)} if against else {}
     if without:
         others[f"without {without}"] = _without(config, without, features)
-    others |= _champion(session, settings, features)
+    others |= _champion(session, settings, features, say)
     frame = training_frame(session, settings)
     if order:
         frame = _in_order(frame, order)
@@ -208,7 +208,9 @@ def _page_values(frame: pd.DataFrame) -> tuple[PageValueMonth, ...]:
     return tuple(rows)
 
 
-def _champion(session: Session, settings: Settings, features: Sequence[Feature]) -> dict[str, TrainConfig]:
+def _champion(
+    session: Session, settings: Settings, features: Sequence[Feature], say: Callable[[str], None]
+) -> dict[str, TrainConfig]:
     """The champion's configuration under its name; none when there is no champion or its run is not here."""
     versions = registered_versions(session, settings)
     name = alias_holder(versions, CHAMPION)
@@ -218,7 +220,8 @@ def _champion(session: Session, settings: Settings, features: Sequence[Feature])
     try:
         trained = configuration(session, settings, str(champion.metrics.get("run_id")))
         return {f"champion {name}": with_features(trained, features)}
-    except IntentscoreError:
+    except IntentscoreError as error:
+        say(f"without the champion {name}: {error}")
         return {}
 
 

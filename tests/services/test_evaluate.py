@@ -13,6 +13,7 @@ from intentscore.data.source import SessionSource
 from intentscore.errors import ConfigurationError, DataError, UsageError
 from intentscore.features.definitions import SESSION_FEATURES, feature_names, features_using
 from intentscore.model.config import TrainConfig
+from intentscore.services import evaluate as evaluation
 from intentscore.services.evaluate import CONSTANT, LOGISTIC, MODEL, evaluate
 from intentscore.services.train import with_features
 from tests.services.conftest import Trained
@@ -46,6 +47,20 @@ def test_a_configuration_is_measured_beside_its_baselines(trained: Trained, quic
     assert {row.segment for row in found.segments} == {"visitor type", "month", "traffic type"}
     assert sum(row.sessions for row in found.deciles) == found.sessions == trained.uploaded.rows_read
     assert work.value("SELECT COUNT(*) FROM RUNS") == before
+
+
+def test_a_champion_whose_run_is_not_at_hand_is_left_out_aloud(
+    trained: Trained, quick: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> TrainConfig:
+        raise UsageError("no such run")
+
+    work, heard = trained.workspace, list[str]()
+    config = evaluation.configuration(work.session, work.settings, quick)
+    monkeypatch.setattr(evaluation, "configuration", lambda _s, _t, name: config if name == quick else gone())
+    found = evaluate(work.session, work.settings, quick, protocols=("O",), say=heard.append)
+    assert f"without the champion {trained.registered.version}: no such run" in heard
+    assert {row.model for row in found.figures} == {MODEL, LOGISTIC, CONSTANT}
 
 
 def test_two_runs_are_compared_on_the_same_sessions(trained: Trained, quick: str) -> None:
