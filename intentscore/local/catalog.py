@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SCHEMA = "_ENGINE"
 ACCOUNT = "_ACCOUNT"  # the database of what belongs to no database: warehouses, roles, grants
 OWNER = "SYSADMIN"
-KEYS, CLUSTERING = OF_TABLES = ("KEYS", "CLUSTERING")  # what is noted about tables, and goes with them
+KEYS, CLUSTERING, TABLE = OF_TABLES = ("KEYS", "CLUSTERING", "TABLE")  # what is noted about tables, and goes with them
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _TABLES = """
@@ -120,6 +120,9 @@ class Catalog:
         self._forget(kind, name)
         return True
 
+    def forget_temporary(self, kind: str, name: ObjectName) -> None:
+        self._temporary.pop((kind, name), None)
+
     def temporary(self) -> list[Entry]:
         return [*self._temporary.values()]
 
@@ -193,6 +196,13 @@ class Catalog:
                 self.remove(kind, old)
                 entry.name = new
                 self.put(entry)
+
+    def rename_temporary_table(self, old: ObjectName, new: ObjectName) -> None:
+        if old in self._temporary_columns:
+            self._temporary_columns[new] = self._temporary_columns.pop(old)
+        for kind in OF_TABLES:
+            if entry := self._temporary.pop((kind, old), None):
+                self._temporary[kind, new] = replace(entry, name=new)
 
     # ------------------------------------------------------------------ files that were loaded
 

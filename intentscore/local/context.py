@@ -38,6 +38,8 @@ def use_schema(session: Session, head: Statement) -> Result:
 
 @statement("USE SECONDARY ROLES", effect=Effect.CONTROL)
 def use_secondary_roles(session: Session, head: Statement) -> Result:
+    if head.scanner.done:
+        raise head.scanner.unexpected("ALL or NONE")
     head.scanner.rest()
     return results.done()
 
@@ -105,7 +107,7 @@ def unset_session(session: Session, head: Statement) -> Result:
         name = scanner.word()
         session.parameters.pop(name, None)
         if name in DEFAULT_PARAMETERS:
-            session.parameters[name] = DEFAULT_PARAMETERS[name]
+            _set_parameter(session, name, DEFAULT_PARAMETERS[name])
         scanner.accept(",")
     return results.done()
 
@@ -114,8 +116,8 @@ def _set_parameter(session: Session, name: str, value: Any) -> None:
     value = parameter_value(name, value)
     if name == "AUTOCOMMIT" and value != session.parameters["AUTOCOMMIT"]:
         session.commit()
-    if name == "TIMEZONE" and value not in ("UTC", "Etc/UTC"):
-        raise invalid(f"the local engine works in UTC; TIMEZONE '{value}' is not supported")
+    if name == "TIMEZONE":
+        session.use_timezone(value)
     session.parameters[name] = value
 
 

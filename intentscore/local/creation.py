@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from intentscore.local import keys, results, rewrites, sql, types
+from intentscore.local.catalog import CLUSTERING, TABLE
 from intentscore.local.columns import TableColumn, table_columns
 from intentscore.local.errors import SnowflakeError, already_exists, does_not_exist, invalid, unsupported
 from intentscore.local.keys import Key
-from intentscore.local.names import ObjectName, fold, literal, quote
+from intentscore.local.names import ObjectName, display, fold, literal, quote
 from intentscore.local.results import Result
 from intentscore.local.shapes import Field
 from intentscore.local.statements import Effect, Statement, statement
@@ -57,6 +58,8 @@ class Plan:
     query: str | None = None
     comment: str | None = None
     keys: list[Key] = field(default_factory=list)
+    transient: bool = False
+    cluster_by: str = ""
 
 
 @statement("CREATE TABLE", effect=Effect.DEFINE)
@@ -72,6 +75,7 @@ def create_table(session: Session, head: Statement) -> Result:
         plan = _plan(session, preparation, tree, schema)
         plan.keys += keys.declared(session, name, schema.expressions if schema else [])
         _require_values(plan)
+        plan.transient = "TRANSIENT" in head.modifiers
         if head.temporary:
             _create_temporary(session, name, plan)
         else:
@@ -91,7 +95,7 @@ def _exists_already(session: Session, name: ObjectName, tree: exp.Create, head: 
         return False
     there = name in session.temporary_tables if head.temporary else session.relation_kind(name) is not None
     if there and not tree.args.get("exists"):
-        raise already_exists(str(name))
+        raise already_exists(display(name.name))
     return there
 
 
@@ -102,6 +106,8 @@ def _plan(session: Session, preparation: sql.Preparation, tree: exp.Create, sche
     plan = _described(session, preparation, tree, schema)
     for found in tree.find_all(exp.SchemaCommentProperty):
         plan.comment = found.this.name
+    for cluster in tree.find_all(exp.ClusterProperty):
+        plan.cluster_by = ", ".join(key.sql(dialect="snowflake") for key in cluster.expressions)
     return plan
 
 
@@ -238,6 +244,9 @@ def _describe(session: Session, name: ObjectName, physical: str, plan: Plan, *, 
     declared = {c.name: c.declared for c in plan.columns if c.declared and _says_more(c)}
     keys.keep(session, name, plan.keys, temporary=temporary)
     session.catalog.declare_columns(name, declared, temporary=temporary)
+    session.catalog.put(session.catalog.new(TABLE, name, transient=plan.transient), temporary=temporary)
+    if plan.cluster_by:
+        session.catalog.put(session.catalog.new(CLUSTERING, name, columns=plan.cluster_by), temporary=temporary)
     for column in plan.columns:
         if column.comment is not None:
             session.fetch(f"COMMENT ON COLUMN {physical}.{quote(column.name)} IS {literal(column.comment)}")

@@ -15,6 +15,7 @@ import json
 import os
 import secrets
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -37,10 +38,11 @@ from intentscore.local.task_runs import TaskRuns
 from intentscore.local.transactions import Connection, WriterLock
 
 REGISTERING = (
-    "context", "creation", "datasets", "explaining", "file_access", "formats", "grants", "history", "inference",
-    "inferring", "keys", "loading", "models", "monitor_listing", "monitor_metrics", "monitors", "multi_insert",
-    "pivots", "procedures", "roles", "routine_listing", "routines", "show", "show_objects", "stages", "tables", "tags",
-    "task_functions", "task_statements", "transfer", "udfs", "udtfs", "versions", "views", "warehouses",
+    "context", "creation", "datasets", "definitions", "explaining", "file_access", "formats", "grants", "history",
+    "immediate", "inference", "inferring", "keys", "loading", "models", "monitor_listing", "monitor_metrics",
+    "monitors", "multi_insert", "pivots", "procedures", "roles", "routine_listing", "routines", "show", "show_columns",
+    "show_objects", "stages", "tables", "tags", "task_functions", "task_statements", "transfer", "udfs", "udtfs",
+    "versions", "views", "warehouses",
 )  # fmt: skip
 for _module in REGISTERING:  # each registers its statements, functions and resolvers
     importlib.import_module(f"intentscore.local.{_module}")
@@ -49,6 +51,7 @@ DATABASE = "INTENTSCORE"
 WAIT_S = 0.05
 MAX_PAUSE_S = 8
 SESSION_IDLE_S = 4 * 3600
+RECURSION_LIMIT = 20_000  # clients nest subqueries hundreds deep, and a syntax tree is walked from function to function
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,7 @@ class Engine:
         if not self._databases:
             self.create_database(DATABASE)
         self.task_runs = TaskRuns(self)
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION_LIMIT))
 
     def _seed_warehouse(self) -> None:
         """The warehouse that sessions start on is always there."""

@@ -22,6 +22,10 @@ class SnowflakeError(Exception):
         self.message, self.code, self.sqlstate = message, code, sqlstate
 
 
+class NumberTooWideError(SnowflakeError):
+    """A whole number of more than 64 bits on its way into a column that is held in 64."""
+
+
 def unsupported(what: str) -> SnowflakeError:
     return SnowflakeError(f"Unsupported feature: the local engine does not support {what}.", 2, "0A000")
 
@@ -59,6 +63,7 @@ def duplicate_row(detail: str = "") -> SnowflakeError:
     return SnowflakeError(f"Duplicate row detected during DML action\n{detail}".rstrip(), 100090, "42P18")
 
 
+_TOO_WIDE = re.compile(r"value is out of range for the destination type INT64|cast decimal value \S+ to type INT64")
 REGULAR_EXPRESSION_FAULTS = (
     "no argument for repetition", "missing )", "missing ]", "unexpected )", "invalid escape sequence",
     "trailing \\", "invalid character class", "invalid perl operator", "bad repetition operator",
@@ -80,6 +85,8 @@ def from_duckdb(error: duckdb.Error) -> SnowflakeError:
         return SnowflakeError(f"{COMPILATION}Invalid window frame: {detail}", 2303, "42601")
     if isinstance(error, duckdb.ParserException):
         return syntax_error(detail)
+    if _TOO_WIDE.search(detail):
+        return NumberTooWideError(f"Number out of representable range: {detail}", 100039, "22003")
     if isinstance(error, duckdb.ConversionException):
         return _from_conversion_error(detail)
     if isinstance(error, duckdb.ConstraintException):
@@ -90,6 +97,8 @@ def from_duckdb(error: duckdb.Error) -> SnowflakeError:
         return unsupported("changing two databases in one transaction")
     if "same target row more than once" in text:
         return duplicate_row(detail)
+    if "Argument for ntile must be greater than zero" in text:
+        return SnowflakeError("NTILE argument must be at least 1", 100154, "22023")
     if "division by zero" in text.lower():
         return SnowflakeError("Division by zero", 100051, "22012")
     if any(detail.startswith(fault) for fault in REGULAR_EXPRESSION_FAULTS):
@@ -130,7 +139,18 @@ def _from_binder_error(detail: str) -> SnowflakeError:
     if "Ambiguous reference" in detail:
         name = re.search(r"\"([^\"]+)\"", detail)
         return SnowflakeError(f"{COMPILATION}ambiguous column name '{name[1] if name else ''}'", 2028, "42601")
+    for reason, words, code in _BINDER_WORDS:
+        if reason in detail:
+            return SnowflakeError(f"{COMPILATION}{words}", code, "42601")
     return SnowflakeError(f"{COMPILATION}{detail}", 2043, "42601")
+
+
+_BINDER_WORDS = (
+    ("WHERE clause cannot contain aggregates", "Invalid aggregate function in where clause", 1039),
+    ("clause cannot contain window functions",
+     "Window function appears outside of SELECT, QUALIFY, and ORDER BY clauses.", 2303),
+    ("GROUPING statement cannot be used without groups", "GROUPING function without a GROUP BY", 2152),
+)  # fmt: skip
 
 
 def _mismatch(expected: str, got: str) -> SnowflakeError:

@@ -53,7 +53,14 @@ def _name_values(field: Any) -> None:
             text = value.this.sql(dialect="snowflake")
             is_date = value.to.this == exp.DType.DATE
             name = f"TO_DATE({text})" if is_date else f"CAST({text} AS {_declared(value.to)})"
-            value.replace(exp.PivotAlias(this=value.copy(), alias=exp.to_identifier(name, quoted=True)))
+            value.replace(exp.PivotAlias(this=_constant(value), alias=exp.to_identifier(name, quoted=True)))
+
+
+def _constant(value: exp.Cast) -> Expr:
+    """The value as DuckDB takes it in a PIVOT, which is a constant and not a call."""
+    if value.to.this == exp.DType.DATE:
+        return exp.Cast(this=value.this.copy(), to=exp.DataType(this=exp.DType.USERDEFINED, kind="DATE"))
+    return value.this.copy() if isinstance(value.this, exp.Literal) else value.copy()
 
 
 def _declared(kind: exp.DataType) -> str:

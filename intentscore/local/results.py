@@ -95,7 +95,7 @@ def encode(result: Result) -> pa.Buffer:
 
 def _metadata(column: ColumnType) -> dict[str, str]:
     return {
-        "logicalType": column.wire.upper(), "precision": str(column.precision or 38),
+        "logicalType": column.sent_as.upper(), "precision": str(column.precision or 38),
         "scale": str(column.scale or 0), "charLength": str(column.length or 0),
     }  # fmt: skip
 
@@ -113,7 +113,7 @@ def _encoded(array: pa.Array, column: ColumnType) -> pa.Array:
         return array.cast(_ARROW.get(column.wire, pa.string()))
     if pa.types.is_nested(kind):
         return pa.array([None if v is None else _printed(v) for v in array.to_pylist()], pa.string())
-    if column.wire in ("variant", "object", "array"):
+    if column.wire in types.SEMI_STRUCTURED:
         return pa.array([None if v is None else _indented(v) for v in array.to_pylist()], pa.string())
     if pa.types.is_timestamp(kind):
         return _timestamp_struct(array, with_zone=column.wire == "timestamp_tz")
@@ -131,8 +131,8 @@ def _encoded(array: pa.Array, column: ColumnType) -> pa.Array:
 
 
 def _printed(value: Any) -> str:
-    """Semi-structured values as an account prints them: indented by two."""
-    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    """Semi-structured values as an account prints them: keys in order, indented by two."""
+    return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True, default=str)
 
 
 def _indented(text: str) -> str:
@@ -158,15 +158,25 @@ def _integers(digits: int) -> pa.DataType:
 
 def _timestamp_struct(array: pa.Array, *, with_zone: bool) -> pa.StructArray:
     """Seconds since the epoch, nanoseconds within the second and, for TIMESTAMP_TZ, the offset."""
-    nanos = array.cast(pa.timestamp("us", tz=array.type.tz), safe=False).cast(pa.int64())
-    seconds = pc.floor(pc.divide(nanos.cast(pa.float64(), safe=False), 1e6)).cast(pa.int64())
-    fraction = pc.multiply(pc.subtract(nanos, pc.multiply(seconds, 1_000_000)), 1_000).cast(pa.int32())
+    moments = array.cast(pa.timestamp("us", tz=array.type.tz), safe=False)
+    micros = moments.cast(pa.int64())
+    seconds = pc.floor(pc.divide(micros.cast(pa.float64(), safe=False), 1e6)).cast(pa.int64())
+    fraction = pc.multiply(pc.subtract(micros, pc.multiply(seconds, 1_000_000)), 1_000).cast(pa.int32())
     children = [seconds, fraction]
     fields = [pa.field("epoch", pa.int64()), pa.field("fraction", pa.int32())]
     if with_zone:
-        children.append(pa.array([UTC_OFFSET] * len(array), pa.int32()))
+        children.append(_offset_minutes(moments))
         fields.append(pa.field("timezone", pa.int32()))
     return pa.StructArray.from_arrays(children, fields=fields, mask=array.is_null())
+
+
+def _offset_minutes(moments: pa.Array) -> pa.Array:
+    """The offset from UTC in the array's time zone, plus a day, as the wire has it."""
+    if moments.type.tz is None:
+        return pa.array([UTC_OFFSET] * len(moments), pa.int32())
+    local = pc.local_timestamp(moments).cast(pa.int64())
+    micros = pc.subtract(local, moments.cast(pa.int64()))
+    return pc.add(pc.divide(micros, 60_000_000), UTC_OFFSET).cast(pa.int32())
 
 
 # ---------------------------------------------------------------------------- results that wait to be read

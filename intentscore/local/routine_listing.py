@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from intentscore.local import packages, results, types
 from intentscore.local.catalog import Entry
-from intentscore.local.context_functions import context_function
-from intentscore.local.errors import does_not_exist, unsupported
+from intentscore.local.errors import does_not_exist
 from intentscore.local.names import literal, quote
 from intentscore.local.results import Result
 from intentscore.local.routines import FUNCTION, PROCEDURE, read_signature
@@ -102,13 +101,6 @@ def ddl(session: Session, kind: str, text: str) -> str:
 def _declared(parameter: Parameter) -> str:
     default = "" if parameter.default is None else f" DEFAULT {parameter.default}"
     return f"{quote(parameter.name)} {parameter.type}{default}"
-
-
-@context_function("GET_DDL")
-def get_ddl(session: Session, kind: str, name: str, *more: bool) -> str:
-    if kind.upper() not in (PROCEDURE, FUNCTION):
-        raise unsupported(f"GET_DDL of a {kind.lower()}")
-    return ddl(session, kind.upper(), name)
 
 
 @statement("DESCRIBE PROCEDURE", "DESC PROCEDURE")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
@@ -17,11 +18,24 @@ LITERALS = (TokenType.STRING, TokenType.RAW_STRING, TokenType.IDENTIFIER)
 MODIFIERS = {"SCOPED", "TEMP", "TEMPORARY", "TRANSIENT", "LOCAL", "GLOBAL", "VOLATILE", "SECURE"}
 
 
+LONGEST_KEPT = 100_000
+
+
 class _Tokenizer(Snowflake.Tokenizer):
     COMMANDS: ClassVar[set[TokenType]] = set()  # CALL, EXECUTE and their like are tokens here, not one opaque string
 
 
 def tokenize(text: str) -> list[Token]:
+    """The tokens of a statement; several readers ask for those of the same one, so the last are kept."""
+    return list(_kept_tokens(text)) if len(text) <= LONGEST_KEPT else _tokens(text)
+
+
+@functools.lru_cache(maxsize=32)
+def _kept_tokens(text: str) -> list[Token]:
+    return _tokens(text)
+
+
+def _tokens(text: str) -> list[Token]:
     try:
         return _Tokenizer(dialect="snowflake").tokenize(text)
     except TokenError as error:
@@ -84,7 +98,7 @@ class Scanner:
 
     def unexpected(self, wanted: str = "") -> Exception:
         token = self.token
-        found = f"unexpected '{token.text}'" if token else "unexpected end of statement"
+        found = f"unexpected '{token.text}'" if token else "unexpected '<EOF>'"
         return syntax_error(f"{found}{f', expected {wanted}' if wanted else ''}.")
 
     def end(self) -> None:

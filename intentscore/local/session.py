@@ -52,6 +52,7 @@ class Session:
         self.catalog = Catalog(self.duck)
         self.results = ResultStore(engine.folder("results"))
         self.parameters = DEFAULT_PARAMETERS | parameter_values(parameters or {})
+        self.use_timezone(self.parameters["TIMEZONE"])
         self.variables: dict[str, Any] = {}
         self.temporary_tables: dict[ObjectName, str] = {}
         self.loaded_files: dict[ObjectName, dict[str, str]] = {}
@@ -123,6 +124,13 @@ class Session:
         if not self.schema_exists(name.database, name.schema):
             raise does_not_exist("Schema", f"{name.database}.{name.schema}")
         return name
+
+    def use_timezone(self, name: str) -> None:
+        """Moments are read and shown in this time zone: DuckDB's session setting of the same meaning."""
+        try:
+            self.duck.execute(f"SET TimeZone = {names.literal(name)}").fetchall()
+        except duckdb.Error:
+            raise errors.invalid(f"invalid value [{name}] for parameter 'TIMEZONE'") from None
 
     # ------------------------------------------------------------------ statements
 
@@ -247,6 +255,8 @@ class Session:
             query.finish()
         except SnowflakeError as error:
             query.finish(query.stopped_by or error)
+        except RecursionError:
+            query.finish(SnowflakeError("SQL compilation error:\nthe statement is nested too deeply.", 1003, "42000"))
         except Exception as error:
             log.exception("the engine failed on: %s", query.text)
             message = f"Internal error of the local engine in: {query.text[:200]}\n{type(error).__name__}: {error}"

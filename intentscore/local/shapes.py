@@ -13,6 +13,7 @@ from sqlglot import Expr, exp
 
 from intentscore.local import types
 from intentscore.local.rewrites.joins import is_asof, row_sources, using
+from intentscore.local.rewrites.registry import KIND, POSITION, kind_of
 from intentscore.local.types import ColumnType
 
 TableFields = Callable[[exp.Table], "list[Field] | None"]
@@ -37,17 +38,28 @@ class Source:
 
 
 UNKNOWN = Field("")
+_PLAIN = (exp.Identifier, exp.DataType, exp.Var)
 Ctes = dict[str, "list[Field] | None"]
 
 
-def fields(query: Expr, tables: TableFields, ctes: Ctes | None = None) -> list[Field] | None:
-    """The columns of a query, or None where a part of it hides them."""
-    return _Shaper(tables).query(query, dict(ctes or {}))
+def fields(
+    query: Expr, tables: TableFields, ctes: Ctes | None = None, unknown: list[str] | None = None
+) -> list[Field] | None:
+    """The columns of a query, or None where a part of it hides them.
+
+    The names that no row source of theirs has are added to `unknown`: an outer query's, or nobody's.
+    """
+    shaper = _Shaper(tables)
+    found = shaper.query(query, dict(ctes or {}))
+    if unknown is not None:
+        unknown += shaper.unknown
+    return found
 
 
 class _Shaper:
     def __init__(self, tables: TableFields) -> None:
         self.tables = tables
+        self.unknown: list[str] = []
 
     def query(self, node: Expr, ctes: Ctes) -> list[Field] | None:
         ctes = self._with(node, ctes)
@@ -98,7 +110,7 @@ class _Shaper:
     # ------------------------------------------------------------------ FROM
 
     def _select(self, node: exp.Select, ctes: Ctes) -> list[Field] | None:
-        scope = _Scope(self._sources(node, ctes))
+        scope = _Scope(self._sources(node, ctes), ctes)
         found: list[Field] = []
         for projection in node.expressions:
             if projection.is_star:
@@ -108,8 +120,14 @@ class _Shaper:
                 found += expanded
             else:
                 field = self.expression(projection, scope)
-                found.append(replace(field, name=projection.alias_or_name or field.name))
+                found.append(replace(field, name=_column_name(projection) or field.name))
                 scope.aliases.setdefault(projection.alias_or_name, field)
+        for clause in ("where", "group", "having", "qualify", "order"):
+            if isinstance(part := node.args.get(clause), Expr):
+                self._visit(part, scope)
+        for join in node.args.get("joins") or []:
+            if isinstance(on := join.args.get("on"), Expr):
+                self.expression(on, scope)
         return found
 
     def _sources(self, node: exp.Select, ctes: Ctes) -> list[Source]:
@@ -173,15 +191,21 @@ class _Shaper:
 
     def expression(self, node: Expr, scope: _Scope) -> Field:
         """Type and nullability of an expression; its name is the caller's business."""
+        found = self._expression(node, scope)
+        if found.type is not None:
+            node.meta[KIND] = found.type
+        return found
+
+    def _expression(self, node: Expr, scope: _Scope) -> Field:
         match node:
             case exp.Alias() | exp.Paren():
                 return self.expression(node.this, scope)
             case exp.Column() if isinstance(node.this, exp.Identifier):
-                return scope.column(node.name, node.table)
+                return self._named(node, scope)
             case exp.Column() if isinstance(node.this, exp.Parameter):
-                return scope.position(node.this.name)
+                return self._position(node, node.this.name, scope)
             case exp.Parameter():
-                return scope.position(node.name)
+                return self._position(node, node.name, scope)
             case exp.Null():
                 return UNKNOWN
             case exp.Boolean():
@@ -191,10 +215,12 @@ class _Shaper:
             case exp.Neg():
                 return self.expression(node.this, scope)
             case exp.TryCast():
+                self.expression(node.this, scope)
                 return Field("", _declared(node.to))
             case exp.Cast():
                 return Field("", _declared(node.to), self.expression(node.this, scope).nullable)
             case exp.Window():
+                self._visit(node, scope)
                 inner = self.expression(node.this, scope)
                 return Field("", inner.type, inner.nullable)
             case exp.Case() | exp.If():
@@ -207,8 +233,33 @@ class _Shaper:
                 return Field("", _common([p.type for p in parts]), all(p.nullable for p in parts))
         return self._computed(node, scope)
 
+    def _named(self, node: exp.Column, scope: _Scope) -> Field:
+        found = scope.find(node.name, node.table)
+        if found is None and scope.complete:
+            if node.name[:1] == "$" and not node.table:
+                return self._position(node, node.name[1:], scope)
+            self.unknown.append(node.name)
+        return found or UNKNOWN
+
+    def _position(self, node: Expr, text: str, scope: _Scope) -> Field:
+        """`$1`: the first column of the rows the query reads."""
+        table = node.table if isinstance(node, exp.Column) else ""
+        source, field = scope.position(text, table)
+        if source is not None:
+            node.meta[POSITION] = (source, field.name)
+        return field
+
+    def _visit(self, node: Expr, scope: _Scope) -> None:
+        """Settle the types of what an expression is made of."""
+        for child in node.iter_expressions():
+            if isinstance(child, exp.Query):
+                self.query(child, scope.ctes)
+            elif not isinstance(child, _PLAIN):
+                self.expression(child, scope)
+
     def _computed(self, node: Expr, scope: _Scope) -> Field:
-        kind = _TYPE_OF.get(type(node)) or _TYPE_BY_NAME.get(_name(node))
+        self._visit(node, scope)
+        kind = _arithmetic(node) or _TYPE_OF.get(type(node)) or _TYPE_BY_NAME.get(_name(node))
         if isinstance(node, _NEVER_NULL) or _name(node) in _NEVER_NULL_BY_NAME:
             return Field("", kind, nullable=False)
         if isinstance(node, _OF_ITS_ARGUMENT):
@@ -231,22 +282,39 @@ class _Shaper:
 
 
 class _Scope:
-    def __init__(self, sources: list[Source]) -> None:
+    def __init__(self, sources: list[Source], ctes: Ctes | None = None) -> None:
         self.sources = sources
+        self.ctes = ctes or {}
         self.aliases: dict[str, Field] = {}
 
+    @property
+    def complete(self) -> bool:
+        """Whether the columns of every row source are known."""
+        return bool(self.sources) and all(source.fields is not None for source in self.sources)
+
     def column(self, name: str, table: str) -> Field:
+        return self.find(name, table) or UNKNOWN
+
+    def find(self, name: str, table: str) -> Field | None:
         for source in self.sources:
             if table in ("", source.alias):
                 for field in source.fields or []:
                     if field.name == name:
                         return field
-        return self.aliases.get(name, UNKNOWN) if not table else UNKNOWN
+        return self.aliases.get(name) if not table else None
 
-    def position(self, text: str) -> Field:
-        known = self.sources[0].fields if self.sources else None
+    def position(self, text: str, table: str) -> tuple[str | None, Field]:
+        """The alias and the column at a position over all row sources; no alias where that is not known."""
         index = int(text) - 1 if text.isdigit() else -1
-        return known[index] if known and 0 <= index < len(known) else UNKNOWN
+        for source in self.sources:
+            if table not in ("", source.alias):
+                continue
+            if source.fields is None or index < 0:
+                break
+            if index < len(source.fields):
+                return source.alias, source.fields[index]
+            index -= len(source.fields)
+        return None, UNKNOWN
 
 
 _SEMI_STRUCTURED: dict[type[Expr], ColumnType] = {
@@ -270,6 +338,11 @@ _TYPE_BY_NAME: dict[str, ColumnType] = {
          "ARRAY_COMPACT", "ARRAY_INSERT", "ARRAY_PREPEND", "ARRAY_SLICE", "ARRAY_DISTINCT",
          "ARRAY_EXCEPT", "ARRAY_INTERSECTION", "ARRAY_SORT", "ARRAY_FLATTEN", "ARRAY_UNIQUE_AGG", "OBJECT_KEYS",
          "STRTOK_TO_ARRAY", "ARRAY_GENERATE_RANGE"), types.ARRAY),
+    **dict.fromkeys(
+        ("UPPER", "LOWER", "SUBSTR", "SUBSTRING", "TRIM", "LTRIM", "RTRIM", "LEFT", "RIGHT", "LPAD", "RPAD", "REPLACE",
+         "REPEAT", "REVERSE", "INITCAP", "SPLIT_PART", "TO_VARCHAR", "TO_CHAR", "CONCAT_WS"), types.TEXT),
+    **dict.fromkeys(("TO_GEOGRAPHY", "TRY_TO_GEOGRAPHY", "ST_GEOGRAPHYFROMTEXT", "ST_GEOGFROMTEXT"), types.GEOGRAPHY),
+    **dict.fromkeys(("TO_GEOMETRY", "TRY_TO_GEOMETRY", "ST_GEOMETRYFROMTEXT"), types.GEOMETRY),
     **dict.fromkeys(("TO_TIMESTAMP_LTZ", "TRY_TO_TIMESTAMP_LTZ"), types.TIMESTAMP_LTZ),
     **dict.fromkeys(("TO_TIMESTAMP_TZ", "TRY_TO_TIMESTAMP_TZ", "TIMESTAMP_TZ_FROM_PARTS"), types.TIMESTAMP_TZ),
 }  # fmt: skip
@@ -283,6 +356,44 @@ _STRICT = (
     exp.Round, exp.Concat, exp.Substring, exp.Year, exp.Month, exp.Day, exp.DateDiff, exp.DateAdd, exp.Sign, exp.Exp,
     exp.DateTrunc, exp.TimestampTrunc, exp.Bracket,
 )  # fmt: skip
+
+
+def _column_name(projection: Expr) -> str:
+    if POSITION in projection.meta:
+        return projection.name if projection.name.startswith("$") else f"${projection.name}"
+    return str(projection.alias_or_name)
+
+
+def _arithmetic(node: Expr) -> ColumnType | None:
+    """The type of a sum, product or quotient whose operands' types are known.
+
+    Source: https://docs.snowflake.com/en/sql-reference/operators-arithmetic
+    """
+    if not isinstance(node, (exp.Add, exp.Sub, exp.Mul, exp.Div)):
+        return None
+    left, right = kind_of(node.this), kind_of(node.expression)
+    if left is None or right is None:
+        return None
+    if {left.wire, right.wire} == {"date", "fixed"} and not isinstance(node, (exp.Mul, exp.Div)):
+        return types.DATE
+    if types.REAL in (left, right) and {left.wire, right.wire} <= {"fixed", "real"}:
+        return types.REAL
+    return _exact(node, left, right) if left.wire == right.wire == "fixed" else None
+
+
+def _exact(node: Expr, left: ColumnType, right: ColumnType) -> ColumnType:
+    (p, s), (q, t) = ((kind.precision or 38, kind.scale or 0) for kind in (left, right))
+    match node:
+        case exp.Mul():
+            scale = min(s + t, max(s, t, 12))
+            whole = (p - s) + (q - t)
+        case exp.Div():
+            scale = max(s, min(s + 6, 12))
+            whole = p - s + t
+        case _:
+            scale = max(s, t)
+            whole = max(p - s, q - t) + 1
+    return ColumnType("fixed", min(38, whole + scale), scale)
 
 
 def _name(node: Expr) -> str:

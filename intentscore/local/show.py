@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from intentscore.local import results
-from intentscore.local.catalog import ACCOUNT, CLUSTERING, EPOCH, OWNER, Entry
+from intentscore.local.catalog import ACCOUNT, EPOCH, OWNER, TABLE, Entry
 from intentscore.local.columns import table_columns
 from intentscore.local.errors import does_not_exist, invalid
 from intentscore.local.information_schema import hidden
@@ -16,10 +17,12 @@ from intentscore.local.names import ObjectName, like_pattern
 from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner
 from intentscore.local.statements import Effect, Statement, statement
-from intentscore.local.types import NUMBER, TEXT, TIMESTAMP_LTZ, ColumnType
+from intentscore.local.types import TEXT, TIMESTAMP_LTZ, ColumnType
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
+
+CLAUSES = ("STARTS", "LIMIT", "ROOT")  # that follow IN
 
 
 @dataclass
@@ -90,10 +93,11 @@ def _read_scope(session: Session, scanner: Scanner, listing: Listing) -> None:
         listing.database = listing.schema = None
     elif scanner.accept("DATABASE"):
         listing.schema = None
-        if not scanner.done and scanner.peek() not in ("STARTS", "LIMIT", "ROOT"):
+        if not scanner.done and scanner.peek() not in CLAUSES:
             listing.database = scanner.identifier()
+    elif scanner.accept("SCHEMA") and (scanner.done or scanner.peek() in CLAUSES):
+        return
     else:
-        scanner.accept("SCHEMA")
         parts = scanner.name()
         listing.schema = parts[-1]
         listing.database = parts[-2] if len(parts) > 1 else session.database
@@ -106,15 +110,38 @@ def _read_scope(session: Session, scanner: Scanner, listing: Listing) -> None:
         raise does_not_exist("Database", listing.database)
 
 
-def relations(session: Session, listing: Listing, source: str, column: str) -> Iterable[tuple[Any, ...]]:
+@dataclass(frozen=True)
+class Relation:
+    """A table or view of the database; `detail` is its number of rows, or the query of a view in DuckDB's SQL."""
+
+    name: ObjectName
+    comment: str
+    detail: Any
+    entry: Entry | None
+
+    @property
+    def created_on(self) -> datetime:
+        return self.entry.created_on if self.entry else EPOCH
+
+
+def relations(session: Session, listing: Listing, kind: str) -> Iterable[Relation]:
+    """The permanent tables or views a SHOW asks for."""
+    source, column, detail = _RELATIONS[kind]
     for database in listing.databases(session):
         query = (
-            f"SELECT schema_name, {column}, comment, {'estimated_size' if source == 'duckdb_tables()' else 'sql'} "
+            f"SELECT schema_name, {column}, comment, {detail} "
             f"FROM {source} WHERE database_name = ? AND {hidden('schema_name')} ORDER BY 1, 2"
         )
-        for schema, name, comment, detail in session.fetch(query, [database]):
+        known = {entry.name: entry for entry in session.catalog.entries(kind, database, listing.schema)}
+        for schema, name, comment, found in session.fetch(query, [database]):
             if listing.schema in (None, schema) and listing.wants(name):
-                yield ObjectName(database, schema, name), comment or "", detail
+                place = ObjectName(database, schema, name)
+                yield Relation(place, comment or "", found, known.get(place))
+
+
+_RELATIONS = {
+    TABLE: ("duckdb_tables()", "table_name", "estimated_size"), "VIEW": ("duckdb_views()", "view_name", "sql"),
+}  # fmt: skip
 
 
 def linear(columns: str) -> str:
@@ -126,40 +153,15 @@ def columns_of(*texts: str, **others: ColumnType) -> dict[str, ColumnType]:
     return {"created_on": TIMESTAMP_LTZ, **dict.fromkeys(texts, TEXT), **others}
 
 
-@statement("SHOW TABLES", "SHOW TERSE TABLES")
-def show_tables(session: Session, head: Statement) -> Result:
-    listing = read_listing(session, head.scanner)
-    rows = []
-    for name, comment, size in relations(session, listing, "duckdb_tables()", "table_name"):
-        dynamic = "Y" if session.catalog.get("DYNAMIC TABLE", name) else "N"
-        clustering = session.catalog.get(CLUSTERING, name)
-        by = linear(clustering.details["columns"]) if clustering else ""
-        rows.append([EPOCH, name.name, name.database, name.schema, "TABLE", comment, by, OWNER, "1", "ROLE", dynamic,
-                     size, 0])  # fmt: skip
-    for name in session.temporary_tables:
-        if (
-            listing.database in (None, name.database)
-            and listing.schema in (None, name.schema)
-            and listing.wants(name.name)
-        ):
-            rows.append([EPOCH, name.name, name.database, name.schema, "TEMPORARY", "", "", OWNER, "1", "ROLE", "N",
-                         None, None])  # fmt: skip
-    columns = columns_of(
-        "name", "database_name", "schema_name", "kind", "comment", "cluster_by", "owner", "retention_time",
-        "owner_role_type", "is_dynamic", rows=NUMBER, bytes=NUMBER,
-    )  # fmt: skip
-    return results.rows(columns, rows[: listing.limit])
-
-
 @statement("SHOW VIEWS", "SHOW TERSE VIEWS")
 def show_views(session: Session, head: Statement) -> Result:
     """`text` is the statement as its author wrote it: the Feature Store's client reads the query out of it."""
     listing = read_listing(session, head.scanner)
     rows = []
-    for name, comment, text in relations(session, listing, "duckdb_views()", "view_name"):
-        entry = session.catalog.get("VIEW", name)
-        rows.append([entry.created_on if entry else EPOCH, name.name, "", name.database, name.schema, OWNER, comment,
-                     entry.details["text"] if entry else text, "false", "false", "ROLE", "OFF"])  # fmt: skip
+    for view in relations(session, listing, "VIEW"):
+        name, text = view.name, view.entry.details["text"] if view.entry else view.detail
+        rows.append([view.created_on, name.name, "", name.database, name.schema, OWNER, view.comment,
+                     text, "false", "false", "ROLE", "OFF"])  # fmt: skip
     columns = columns_of("name", "reserved", "database_name", "schema_name", "owner", "comment", "text", "is_secure",
                        "is_materialized", "owner_role_type", "change_tracking")  # fmt: skip
     return results.rows(columns, rows[: listing.limit])
@@ -181,16 +183,23 @@ def show_schemas(session: Session, head: Statement) -> Result:
     if listing.database and listing.database not in session.engine.databases():
         raise does_not_exist("Database", listing.database)
     rows = [
-        [EPOCH, schema, "N", "Y" if schema == session.schema else "N", database, OWNER, comment or "", "", "1", "ROLE"]
-        for database in listing.databases(session)
-        for schema, comment in session.fetch(
-            f"SELECT schema_name, comment FROM duckdb_schemas() WHERE database_name = ? AND {hidden('schema_name')} "
-            "ORDER BY 1", [database])
-        if listing.wants(schema)
-    ]  # fmt: skip
+        row for database in listing.databases(session) for row in _schemas(session, database) if listing.wants(row[1])
+    ]
     columns = columns_of("name", "is_default", "is_current", "database_name", "owner", "comment", "options",
                        "retention_time", "owner_role_type")  # fmt: skip
     return results.rows(columns, rows[: listing.limit])
+
+
+def _schemas(session: Session, database: str) -> Iterable[list[Any]]:
+    known = {entry.name.schema: entry for entry in session.catalog.entries("SCHEMA", database)}
+    query = f"SELECT schema_name FROM duckdb_schemas() WHERE database_name = ? AND {hidden('schema_name')} ORDER BY 1"
+    for (schema,) in session.fetch(query, [database]):
+        entry = known.get(schema)
+        current = "Y" if schema == session.schema else "N"
+        yield [
+            entry.created_on if entry else EPOCH, schema, "N", current, database, OWNER,
+            entry.comment if entry else "", "", "1", "ROLE",
+        ]  # fmt: skip
 
 
 @statement("SHOW DATABASES", "SHOW TERSE DATABASES")
@@ -208,7 +217,7 @@ def show_databases(session: Session, head: Statement) -> Result:
                 "Y" if name == session.database else "N",
                 "",
                 OWNER,
-                "",
+                session.catalog.entries("DATABASE", name)[0].comment,
                 "",
                 "1",
                 "STANDARD",
@@ -224,7 +233,7 @@ def show_databases(session: Session, head: Statement) -> Result:
     "SHOW ONLINE FEATURE TABLES", "SHOW STREAMS", "SHOW PIPES", "SHOW SECRETS", "SHOW SERVICES", "SHOW NOTEBOOKS",
     "SHOW STREAMLITS", "SHOW IMAGE REPOSITORIES", "SHOW GIT REPOSITORIES", "SHOW NETWORK RULES", "SHOW INTEGRATIONS",
     "SHOW COMPUTE POOLS", "SHOW EXTERNAL VOLUMES", "SHOW ICEBERG TABLES", "SHOW EXTERNAL TABLES", "SHOW ALERTS",
-    "SHOW MATERIALIZED VIEWS",
+    "SHOW MATERIALIZED VIEWS", "SHOW SHARES", "SHOW EXTERNAL FUNCTIONS",
 )  # fmt: skip
 def show_nothing(session: Session, head: Statement) -> Result:
     """Kinds of object the engine cannot create, so that there is none to list."""
@@ -290,9 +299,9 @@ def describe_schema(session: Session, head: Statement) -> Result:
     head.scanner.end()
     listing = Listing(place.database, place.schema)
     rows = [
-        [EPOCH, name.name, kind]
-        for kind, source in (("TABLE", "duckdb_tables()"), ("VIEW", "duckdb_views()"))
-        for name, _, _ in relations(session, listing, source, f"{kind.lower()}_name")
+        [found.created_on, found.name.name, kind]
+        for kind in (TABLE, "VIEW")
+        for found in relations(session, listing, kind)
     ]
     return results.rows(columns_of("name", "kind"), rows)
 

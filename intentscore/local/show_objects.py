@@ -1,13 +1,14 @@
-"""SHOW OBJECTS, tables and views in one list, and SHOW USERS."""
+"""SHOW TABLES, SHOW OBJECTS (tables and views in one list) and SHOW USERS."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from intentscore.local import results
-from intentscore.local.catalog import EPOCH, OWNER
+from intentscore.local.catalog import CLUSTERING, EPOCH, OWNER, TABLE
+from intentscore.local.names import ObjectName
 from intentscore.local.results import Result
-from intentscore.local.show import columns_of, named_listing, read_listing, relations
+from intentscore.local.show import Listing, Relation, columns_of, linear, named_listing, read_listing, relations
 from intentscore.local.statements import Statement, statement
 from intentscore.local.types import NUMBER, TEXT
 from intentscore.local.views import DYNAMIC
@@ -15,31 +16,76 @@ from intentscore.local.views import DYNAMIC
 if TYPE_CHECKING:
     from intentscore.local.session import Session
 
-_SOURCES = (("TABLE", "duckdb_tables()", "table_name"), ("VIEW", "duckdb_views()", "view_name"))
 _TERSE = ("created_on", "name", "kind", "database_name", "schema_name")
+
+
+@statement("SHOW TABLES", "SHOW TERSE TABLES")
+def show_tables(session: Session, head: Statement) -> Result:
+    listing = read_listing(session, head.scanner)
+    rows = [_table(session, table) for table in relations(session, listing, TABLE)]
+    rows += [_temporary_table(session, name) for name in _temporary_tables(session, listing)]
+    columns = columns_of(
+        "name", "database_name", "schema_name", "kind", "comment", "cluster_by", "owner", "retention_time",
+        "owner_role_type", "is_dynamic", rows=NUMBER, bytes=NUMBER,
+    )  # fmt: skip
+    return _terse(head, results.rows(columns, rows[: listing.limit]))
+
+
+def _table(session: Session, table: Relation) -> list[Any]:
+    kind = "TRANSIENT" if table.entry and table.entry.details["transient"] else TABLE
+    dynamic = "Y" if session.catalog.get(DYNAMIC, table.name) else "N"
+    clustering = session.catalog.get(CLUSTERING, table.name)
+    by = linear(clustering.details["columns"]) if clustering else ""
+    return [
+        table.created_on, table.name.name, table.name.database, table.name.schema, kind, table.comment, by, OWNER,
+        "1", "ROLE", dynamic, table.detail, 0,
+    ]  # fmt: skip
+
+
+def _temporary_tables(session: Session, listing: Listing) -> list[ObjectName]:
+    return [
+        name
+        for name, physical in session.temporary_tables.items()
+        if listing.database in (None, name.database)
+        and listing.schema in (None, name.schema)
+        and listing.wants(name.name)
+        and not session.is_temporary_view(physical)
+    ]
+
+
+def _temporary_table(session: Session, name: ObjectName) -> list[Any]:
+    entry = session.catalog.get(TABLE, name)
+    created_on = entry.created_on if entry else EPOCH
+    return [
+        created_on, name.name, name.database, name.schema, "TEMPORARY", "", "", OWNER, "1", "ROLE", "N", None, None,
+    ]  # fmt: skip
 
 
 @statement("SHOW OBJECTS", "SHOW TERSE OBJECTS")
 def show_objects(session: Session, head: Statement) -> Result:
     listing = read_listing(session, head.scanner)
     rows = []
-    for kind, source, column in _SOURCES:
-        for name, comment, size in relations(session, listing, source, column):
+    for kind in (TABLE, "VIEW"):
+        for found in relations(session, listing, kind):
+            name, is_table = found.name, kind == TABLE
             dynamic = "Y" if session.catalog.get(DYNAMIC, name) else "N"
             rows.append(
-                [EPOCH, name.name, name.database, name.schema, kind, comment, "",
-                 size if kind == "TABLE" else None, 0 if kind == "TABLE" else None, OWNER, "1", "ROLE", "N", dynamic,
-                 "N"]
+                [found.created_on, name.name, name.database, name.schema, kind, found.comment, "",
+                 found.detail if is_table else None, 0 if is_table else None, OWNER, "1", "ROLE", "N", dynamic, "N"]
             )  # fmt: skip
     columns = {
         **columns_of("name", "database_name", "schema_name", "kind", "comment", "cluster_by"),
         "rows": NUMBER, "bytes": NUMBER,
         **dict.fromkeys(("owner", "retention_time", "owner_role_type", "is_hybrid", "is_dynamic", "is_iceberg"), TEXT),
     }  # fmt: skip
-    answer = results.rows(columns, sorted(rows, key=lambda row: row[1:4])[: listing.limit])
-    if head.words[1] == "TERSE":
-        answer = Result(answer.table.select(_TERSE), [columns[name] for name in _TERSE])
-    return answer
+    return _terse(head, results.rows(columns, sorted(rows, key=lambda row: row[1:4])[: listing.limit]))
+
+
+def _terse(head: Statement, answer: Result) -> Result:
+    if head.words[1] != "TERSE":
+        return answer
+    places = [answer.table.column_names.index(name) for name in _TERSE]
+    return Result(answer.table.select(_TERSE), [answer.columns[place] for place in places])
 
 
 @statement("SHOW USERS", "SHOW TERSE USERS")

@@ -21,7 +21,7 @@ TABLE_FUNCTIONS: dict[str, TableFunction] = {}
 Resolver = Callable[[Expr, "Preparation"], Expr]
 RESOLVERS: list[Resolver] = []
 GENERATED = "_GENERATED"
-NATIVE_TABLE_FUNCTIONS = (exp.Explode, exp.Posexplode)
+NATIVE_TABLE_FUNCTIONS = (exp.Explode, exp.Posexplode, exp.SplitToTable)
 
 
 def table_function(*spellings: str) -> Callable[[TableFunction], TableFunction]:
@@ -52,7 +52,7 @@ def _table_functions(root: Expr, preparation: Preparation) -> Expr:
         call = node.this
         while isinstance(call, exp.Dot):
             call = call.expression
-        if isinstance(call, NATIVE_TABLE_FUNCTIONS):
+        if isinstance(call, NATIVE_TABLE_FUNCTIONS) or call.name.upper() == "STRTOK_SPLIT_TO_TABLE":
             continue
         name = call.name.upper() if isinstance(call, exp.Anonymous) else call.sql_name()
         function = TABLE_FUNCTIONS.get(name)

@@ -15,7 +15,7 @@ from fakesnow.statement_type import DELETE, INSERT, MERGE, SELECT, UPDATE
 from sqlglot import Expr, exp
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ParseError, SqlglotError, UnsupportedError
-from sqlglot.tokenizer_core import Token
+from sqlglot.tokenizer_core import Token, TokenType
 
 from intentscore.local import (
     columns,
@@ -29,8 +29,16 @@ from intentscore.local import (
     sources,
     spelling,
     types,
+    widening,
 )  # fmt: skip
-from intentscore.local.errors import SnowflakeError, duplicate_row, syntax_error, unsupported
+from intentscore.local.errors import (
+    COMPILATION,
+    SnowflakeError,
+    duplicate_row,
+    invalid_identifier,
+    syntax_error,
+    unsupported,
+)
 from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner, tokenize
 from intentscore.local.shapes import Field
@@ -40,13 +48,16 @@ if TYPE_CHECKING:
     from intentscore.local.session import Session
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # what it cannot read, we refuse by name ourselves
+MOST_IN_A_LIST = 200_000
 SNOWFLAKE = dialect.Engine()
 DUCKDB = Dialect.get_or_raise("duckdb")
 
 
 def parse(text: str, bindings: Sequence[Any] = ()) -> Expr:
     """One statement as sqlglot's tree, with bound values in their places."""
-    tokens = model_aliases.expand(_conditions_first(_without_scoped(tokenize(text))))
+    tokens = tokenize(text)
+    _refuse_long_list(tokens)
+    tokens = model_aliases.expand(_conditions_first(_without_scoped(tokens)))
     try:
         parsed = [
             e for e in dialect.Parser(dialect="snowflake").parse(tokens, text) if e and not isinstance(e, exp.Semicolon)
@@ -68,6 +79,19 @@ def _with_default_schema(root: Expr) -> Expr:
         if table.args.get("catalog") and not table.db:
             table.set("db", exp.to_identifier("PUBLIC", quoted=True))
     return root
+
+
+def _refuse_long_list(tokens: list[Token]) -> None:
+    """VALUES has a limit of rows."""
+    if len(tokens) <= MOST_IN_A_LIST or not any(token.token_type is TokenType.VALUES for token in tokens[:1000]):
+        return
+    depth = rows = 0
+    for token in tokens:
+        rows += depth <= 1 and token.token_type is TokenType.L_PAREN
+        depth += (token.token_type is TokenType.L_PAREN) - (token.token_type is TokenType.R_PAREN)
+    if rows > MOST_IN_A_LIST:
+        detail = f"maximum number of expressions in a list exceeded, expected at most {MOST_IN_A_LIST:,}, got {rows:,}"
+        raise SnowflakeError(f"{COMPILATION}{detail}", 1795, "42601")
 
 
 def _without_scoped(tokens: list[Token]) -> list[Token]:
@@ -142,6 +166,8 @@ class Preparation(contextlib.ExitStack):
         self.describe_only = describe_only
         self.shape: list[Field] | None = None
         """What is known of the columns of the query last rewritten; None: only what DuckDB says."""
+        self.unknown: list[str] = []
+        """Column names that were found nowhere."""
         self._tables: dict[str, list[Field] | None] = {}
         self.holds_rows = False
 
@@ -151,7 +177,8 @@ class Preparation(contextlib.ExitStack):
         root = context_functions.evaluate(root, self.session)
         root = sources.resolve(root, self)
         queried = root.expression if isinstance(root, exp.Insert) else root
-        self.shape = shapes.fields(queried, self.table_fields) if isinstance(queried, Expr) else None
+        if isinstance(queried, Expr):
+            self.shape = shapes.fields(queried, self.table_fields, unknown=self.unknown)
         root = rewrites.order_using_columns(spelling.separate(root, self.table_fields, is_cte))
         return rewrites.apply(root, self.session)
 
@@ -195,8 +222,12 @@ def execute(session: Session, text: str, bindings: Sequence[Any], *, describe_on
         raise unsupported(f"the statement {describe(read_head(Scanner(text)))}: {text[:120]}")
     if describe_only:
         return status_columns()
-    with session.effect(Effect.WRITE):
-        return runner(session, expression)
+
+    def write() -> Result:
+        with session.effect(Effect.WRITE):
+            return runner(session, parse(text, bindings))
+
+    return widening.retried(session, expression, write)
 
 
 def status_columns() -> Result:
@@ -205,7 +236,7 @@ def status_columns() -> Result:
 
 def query(session: Session, expression: Expr, *, describe_only: bool = False) -> Result:
     with Preparation(session, describe_only=describe_only) as preparation:
-        prepared, described = _described(session, preparation.rewrite(expression))
+        prepared, described = _described(preparation, preparation.rewrite(expression))
         names = [row[0] for row in described]
         held = [types.from_duckdb(row[1]) for row in described]
         if describe_only:
@@ -219,16 +250,25 @@ def query(session: Session, expression: Expr, *, describe_only: bool = False) ->
         return Result(table.rename_columns(names), held, SELECT)
 
 
-def _described(session: Session, root: Expr) -> tuple[str, list[tuple[Any, ...]]]:
+def _described(preparation: Preparation, root: Expr) -> tuple[str, list[tuple[Any, ...]]]:
     """The query in DuckDB's SQL, and its columns with their types."""
-    prepared = generate(root)
+    session, prepared = preparation.session, generate(root)
     try:
         return prepared, session.fetch(f"DESCRIBE {prepared}")
     except duckdb.BinderException as error:
-        if not any(reason in str(error) for reason in rewrites.CANNOT_CHOOSE):
+        if not _cannot_choose(error):
             raise
-        prepared = generate(rewrites.expand_aliases(root))
+    prepared = generate(rewrites.expand_aliases(root))
+    try:
         return prepared, session.fetch(f"DESCRIBE {prepared}")
+    except duckdb.BinderException as error:
+        if _cannot_choose(error) and preparation.unknown:
+            raise invalid_identifier(preparation.unknown[0]) from None
+        raise
+
+
+def _cannot_choose(error: duckdb.BinderException) -> bool:
+    return any(reason in str(error) for reason in rewrites.CANNOT_CHOOSE)
 
 
 def _as_sent(prepared: str, columns: Sequence[types.ColumnType]) -> str:
@@ -337,7 +377,11 @@ def insert_batch(session: Session, text: str, columns: list[list[Any]]) -> Resul
     if not isinstance(values, exp.Values) or len(values.expressions) != 1:
         return _row_by_row(session, text, columns)
     table = pa.table({f"P{i}": pa.array(column) for i, column in enumerate(columns)})
-    row = values.expressions[0]
+    return widening.retried(session, expression, lambda: _insert_rows(session, expression.copy(), table))
+
+
+def _insert_rows(session: Session, expression: Expr, table: pa.Table) -> Result:
+    row = expression.expression.expressions[0]
     for i, placeholder in enumerate(list(row.find_all(exp.Placeholder, bfs=False))):
         placeholder.replace(exp.column(f"P{i}", quoted=True))
     with session.effect(Effect.WRITE), Preparation(session) as preparation:

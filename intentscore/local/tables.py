@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlglot import Expr, exp
 
 from intentscore.local import keys, names, results, rewrites, sql
-from intentscore.local.catalog import CLUSTERING, OF_TABLES
+from intentscore.local.catalog import CLUSTERING, OF_TABLES, Entry
 from intentscore.local.errors import already_exists, does_not_exist, unsupported
 from intentscore.local.names import ObjectName, fold, literal, quote
 from intentscore.local.results import Result
@@ -76,10 +77,60 @@ def create_schema(session: Session, head: Statement) -> Result:
             raise already_exists(schema)
         _drop_schema(session, database, schema)
     session.fetch(f"CREATE SCHEMA {quote(database)}.{quote(schema)}")
-    if comment := options.get("COMMENT"):
-        session.fetch(f"COMMENT ON SCHEMA {quote(database)}.{quote(schema)} IS {literal(comment)}")
+    place = ObjectName(database, schema, schema)
+    session.catalog.put(session.catalog.new("SCHEMA", place, options.get("COMMENT") or ""))
     session.use(database, schema)
     return results.done(f"Schema {schema} successfully created.")
+
+
+@statement("ALTER SCHEMA", "ALTER DATABASE", effect=Effect.DEFINE)
+def alter_container(session: Session, head: Statement) -> Result:
+    """SET and UNSET: comments are kept; of the parameters those are taken that mean nothing to one machine."""
+    scanner, kind = head.scanner, head.words[1]
+    quietly = head.if_exists()
+    parts = [] if scanner.peek() in ("SET", "UNSET") else scanner.name()
+    place = _container(session, kind, parts)
+    if place is None:
+        if quietly:
+            return results.done()
+        raise does_not_exist(kind.title(), ".".join(parts))
+    if scanner.accept("UNSET"):
+        scanner.rest()
+        return results.done()
+    scanner.expect("SET")
+    while not scanner.done:
+        name = scanner.word()
+        scanner.expect("=")
+        if name == "COMMENT":
+            _comment_on_container(session, place, scanner.string())
+        elif name in CONTAINER_PARAMETERS:
+            scanner.name() if scanner.peek(1) == "." else scanner.value()
+        else:
+            raise unsupported(f"the parameter {name} of a {kind.lower()}")
+    return results.done()
+
+
+def _container(session: Session, kind: str, parts: list[str]) -> Entry | None:
+    """The catalog's entry of the schema or database meant; the current one where none is named."""
+    catalog = session.catalog
+    if kind == "DATABASE":
+        name = parts[-1] if parts else session.database
+        return catalog.entries(kind, name)[0] if name in session.engine.databases() else None
+    database, schema = _schema_name(session, parts or [session.schema or ""])
+    if not session.schema_exists(database, schema):
+        return None
+    place = ObjectName(database, schema, schema)
+    return catalog.get(kind, place) or catalog.new(kind, place)
+
+
+def _comment_on_container(session: Session, entry: Entry, comment: str) -> None:
+    session.catalog.put(replace(entry, comment=comment))
+
+
+CONTAINER_PARAMETERS = (
+    "DEFAULT_PYTHON_ARTIFACT_REPOSITORY", "DATA_RETENTION_TIME_IN_DAYS", "MAX_DATA_EXTENSION_TIME_IN_DAYS",
+    "LOG_LEVEL", "TRACE_LEVEL", "METRIC_LEVEL",
+)  # fmt: skip
 
 
 @statement("DROP SCHEMA", effect=Effect.DEFINE)
@@ -136,7 +187,7 @@ def drop_temporary(session: Session, name: ObjectName) -> None:
     session.fetch(f"DROP {kind} temp.main.{quote(physical)}")
     session.catalog.forget_columns(name, temporary=True)
     for described in OF_TABLES:
-        session.catalog.remove(described, name)
+        session.catalog.forget_temporary(described, name)
     session.loaded_files.pop(name, None)
 
 
@@ -208,6 +259,7 @@ def _rename(session: Session, old: ObjectName, new: ObjectName) -> None:
         physical = session.temporary_tables.pop(old)
         session.fetch(f"ALTER TABLE temp.main.{quote(physical)} RENAME TO {quote('.'.join(new))}")
         session.temporary_tables[new] = ".".join(new)
+        session.catalog.rename_temporary_table(old, new)
         return
     if old[:2] != new[:2]:
         raise unsupported("renaming a table into another schema")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 MAX_TEXT = 16_777_216
-SEMI_STRUCTURED = ("variant", "array", "object")
+SEMI_STRUCTURED = ("variant", "array", "object", "geography", "geometry")
 MAX_BINARY = 8_388_608
 
 
@@ -21,15 +21,24 @@ class ColumnType:
     length: int | None = None
     nullable: bool = True
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> ColumnType:
+        return self  # it never changes: copying a syntax tree copies what its nodes are noted to be
+
     def described(self, name: str) -> dict[str, Any]:
         byte_length = self.length
         if self.wire == "text" and self.length is not None:
             byte_length = min(4 * self.length, MAX_TEXT)
-        return {
-            "name": name, "database": "", "schema": "", "table": "", "nullable": self.nullable, "type": self.wire,
+        described: dict[str, Any] = {
+            "name": name, "database": "", "schema": "", "table": "", "nullable": self.nullable, "type": self.sent_as,
             "byteLength": byte_length, "length": self.length, "scale": self.scale, "precision": self.precision,
             "collation": None,
         }  # fmt: skip
+        return described if self.sent_as == self.wire else described | {"extTypeName": self.wire.upper()}
+
+    @property
+    def sent_as(self) -> str:
+        """Shapes travel as the objects of their GeoJSON."""
+        return "object" if self.wire in ("geography", "geometry") else self.wire
 
     @property
     def declared(self) -> str:
@@ -57,6 +66,8 @@ DATE = ColumnType("date")
 VARIANT = ColumnType("variant")
 OBJECT = ColumnType("object")
 ARRAY = ColumnType("array")
+GEOGRAPHY = ColumnType("geography")
+GEOMETRY = ColumnType("geometry")
 TIME = ColumnType("time", 0, 9)
 BINARY = ColumnType("binary", length=MAX_BINARY)
 TIMESTAMP_NTZ = ColumnType("timestamp_ntz", 0, 9)
@@ -96,7 +107,7 @@ _DECLARED = {
     **dict.fromkeys(("TIMESTAMPLTZ", "TIMESTAMP_LTZ"), TIMESTAMP_LTZ),
     **dict.fromkeys(("TIMESTAMPTZ", "TIMESTAMP_TZ"), TIMESTAMP_TZ),
     "BOOLEAN": BOOLEAN, "DATE": DATE, "TIME": TIME, "VARIANT": VARIANT, "OBJECT": OBJECT, "MAP": OBJECT,
-    "ARRAY": ARRAY, "GEOGRAPHY": ColumnType("geography"), "GEOMETRY": ColumnType("geometry"),
+    "ARRAY": ARRAY, "GEOGRAPHY": GEOGRAPHY, "GEOMETRY": GEOMETRY,
 }  # fmt: skip
 
 

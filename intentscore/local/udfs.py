@@ -122,11 +122,17 @@ def _applied(found: Found, cells: Sequence[Expr], preparation: Preparation) -> E
         return sql_body(found, converted, preparation.session)
     definition = routines.definition(preparation.session, routine, FUNCTION)
     name = scalar(preparation, definition, volatile=not routine.immutable)
-    semi = [stored in SEMI_STRUCTURED for _, _, stored in definition.arguments]
-    converted = [
-        exp.Anonymous(this="to_json", expressions=[c]) if s else c for c, s in zip(converted, semi, strict=True)
+    return _typed(
+        exp.Anonymous(this=name, expressions=sent(converted, definition) or [exp.Literal.number(1)]), definition
+    )
+
+
+def sent(cells: list[Expr], definition: Definition) -> list[Expr]:
+    """Semi-structured arguments go to the process as JSON."""
+    return [
+        exp.Anonymous(this="to_json", expressions=[cell]) if stored in SEMI_STRUCTURED else cell
+        for cell, (_, _, stored) in zip(cells, definition.arguments, strict=True)
     ]
-    return _typed(exp.Anonymous(this=name, expressions=converted or [exp.Literal.number(1)]), definition)
 
 
 def _typed(value: Expr, definition: Definition) -> Expr:

@@ -14,11 +14,12 @@ from intentscore.local.errors import invalid
 from intentscore.local.model_tables import AFTER_THE_ROWS, partitioned
 from intentscore.local.names import quote
 from intentscore.local.procedures import leased, plain
+from intentscore.local.rewrites import macro
 from intentscore.local.routines import FUNCTION, PROCEDURE, Found
 from intentscore.local.selects import appended, run, with_visible_ctes
 from intentscore.local.signatures import Parameter
 from intentscore.local.sources import TABLE_FUNCTIONS, reference, resolver
-from intentscore.local.udfs import arranged, called, find_all, prepared_body
+from intentscore.local.udfs import SEMI_STRUCTURED, arranged, called, find_all, prepared_body, sent
 
 if TYPE_CHECKING:
     from intentscore.local.sql import Preparation
@@ -133,8 +134,8 @@ def _answers(answered: pa.Table, definition: Definition, alias: Expr | None, pre
     cells = []
     for i, (name, (_, _, stored)) in enumerate(zip(names, definition.returns, strict=True)):
         cell: Expr = exp.column(f"C{i}", quoted=True)
-        if stored == "JSON":
-            cell = exp.Anonymous(this="json", expressions=[cell])
+        if converting := SEMI_STRUCTURED.get(stored):
+            cell = macro(converting, exp.Anonymous(this="json", expressions=[cell]))
         cells.append(exp.alias_(cell, name, quoted=True))
     label = exp.TableAlias(this=_identifier(alias.name if alias is not None else definition.name))
     return exp.Subquery(this=exp.select(*cells).from_(registered), alias=label)
@@ -164,7 +165,7 @@ def _beside_rows(
         routines.cast_to(c.copy(), p.type)
         for c, p in zip(arranged(found.routine, call.expressions), found.routine.arguments, strict=True)
     ]
-    named = appended(inner, "A", arguments)
+    named = appended(inner, "A", sent(arguments, definition))
     number = partitioned(inner, window)
     rows = run(inner.limit(0) if preparation.describe_only else inner, preparation)
     width = rows.num_columns - len(named) - len(number)

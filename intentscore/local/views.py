@@ -12,7 +12,7 @@ from intentscore.local import computed_views, refreshes, results, sql, types
 from intentscore.local.catalog import OWNER
 from intentscore.local.columns import NOT_NULL
 from intentscore.local.errors import already_exists, does_not_exist, invalid
-from intentscore.local.names import ObjectName, literal, quote
+from intentscore.local.names import ObjectName, display, literal, quote
 from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner
 from intentscore.local.shapes import Field
@@ -67,6 +67,8 @@ def read_definition(session: Session, scanner: Scanner) -> Definition:
             found.tags = read_tag_values(session, Scanner(scanner.parenthesised()))
         elif scanner.accept("CLUSTER", "BY"):
             found.cluster_by = scanner.parenthesised()
+        elif scanner.accept("LAG", "="):  # as TARGET_LAG was called first
+            found.options["TARGET_LAG"] = scanner.string()
         elif not scanner.accept("COPY", "GRANTS"):
             options = scanner.options(OPTIONS)
             if not options:
@@ -107,7 +109,7 @@ def _replace_or_refuse(session: Session, name: ObjectName, *, or_replace: bool, 
     if quietly:
         return True
     if not or_replace:
-        raise already_exists(str(name))
+        raise already_exists(display(name.name))
     drop_relation(session, name)
     return False
 
@@ -135,7 +137,7 @@ def create_view(session: Session, head: Statement) -> Result:
             if name in session.temporary_tables and not head.or_replace:
                 if quietly:
                     return results.done(f"{name.name} already exists, statement succeeded.")
-                raise already_exists(str(name))
+                raise already_exists(display(name.name))
             session.catalog.put(session.catalog.new(VIEW, name, text=head.scanner.text, **details), temporary=True)
             session.fetch(f"CREATE OR REPLACE TEMP VIEW {quote('.'.join(name))}{named} AS {query}")
             session.temporary_tables[name] = ".".join(name)

@@ -107,10 +107,14 @@ def test_snowpark_reads_the_schema_of_a_dataframe(session: Session) -> None:
     ])  # fmt: skip
 
 
-def test_the_mean_over_a_window_has_three_decimals(session: Session) -> None:
-    frame = session.sql("select avg(column1) over () as m from values (1), (1), (2)")
-    assert frame.schema == StructType([StructField("M", DecimalType(38, 3))])
-    assert str(frame.collect()[0]["M"]) == "1.333"
+@pytest.mark.parametrize(
+    ("window", "scale", "last"),
+    [("", 6, "1.333333"), ("order by column1 rows between 1 preceding and 1 following", 3, "1.500")],
+)
+def test_the_mean_has_three_decimals_over_a_frame_of_rows(session: Session, window: str, scale: int, last: str) -> None:
+    frame = session.sql(f"select avg(column1) over ({window}) as m from values (1), (1), (2)")
+    assert frame.schema == StructType([StructField("M", DecimalType(38, scale))])
+    assert str(frame.collect()[-1]["M"]) == last
 
 
 def test_a_result_can_be_described_again(connection: SnowflakeConnection) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pandas as pd
@@ -182,3 +183,15 @@ def test_a_view_over_a_python_function_computes_when_it_is_read(session: Session
     session.sql("CREATE VIEW V AS SELECT NEXT(A) AS B FROM T").collect()
     session.sql("INSERT INTO T VALUES (1), (2)").collect()
     assert rows(session, "SELECT B FROM V ORDER BY B") == [(2,), (3,)]
+
+
+def test_a_table_function_takes_and_gives_semi_structured_values(session: Session) -> None:
+    code = """
+class Echo:
+    def process(self, v, a, o):
+        assert v == 'x' and a == [1, 'b'] and o == {'k': 2}
+        yield v, a, o"""
+    create(session, "ECHO(V VARIANT, A ARRAY, O OBJECT) RETURNS TABLE (V2 VARIANT, A2 ARRAY, O2 OBJECT)", code, "Echo")
+    given = "SELECT TO_VARIANT('x') AS V, ARRAY_CONSTRUCT(1, 'b') AS A, OBJECT_CONSTRUCT('k', 2) AS O"
+    [found] = rows(session, f"SELECT R.* FROM ({given}) AS T, TABLE(ECHO(T.V, T.A, T.O)) AS R")
+    assert [json.loads(cell) for cell in found] == ["x", [1, "b"], {"k": 2}]

@@ -67,7 +67,7 @@ CREATE OR REPLACE MACRO sf_get(v VARIANT, i BIGINT) AS sf_element(v, i),
 CREATE OR REPLACE MACRO sf_get_ignore_case(v, k) AS
     list_filter(map_entries(sf_to_object(v)), e -> lower(e.key) = lower(k))[1].value;
 CREATE OR REPLACE MACRO sf_get_path(v, p) AS
-    CAST(json_extract(to_json(v), '$.' || p) AS VARIANT);
+    CAST(json_extract(to_json(v), CASE WHEN starts_with(p, '[') THEN '$' || p ELSE '$.' || p END) AS VARIANT);
 
 -- What is in a VARIANT.
 CREATE OR REPLACE MACRO sf_variant_kind(v) AS list_transform([variant_typeof(v)], t -> CASE
@@ -116,6 +116,7 @@ CREATE OR REPLACE MACRO sf_as_timestamp_ntz(v) AS CASE WHEN sf_is_timestamp_ntz(
 CREATE OR REPLACE MACRO sf_as_timestamp_ltz(v) AS CASE WHEN sf_is_timestamp_ltz(v) THEN TRY_CAST(v AS TIMESTAMPTZ) END;
 CREATE OR REPLACE MACRO sf_as_timestamp_tz(v) AS CASE WHEN sf_is_timestamp_tz(v) THEN TRY_CAST(v AS TIMESTAMPTZ) END;
 CREATE OR REPLACE MACRO sf_as_integer(v) AS CASE WHEN sf_is_decimal(v) THEN CAST(round(TRY_CAST(v AS DOUBLE)) AS BIGINT) END;
+CREATE OR REPLACE MACRO sf_as_scaled(v) AS CASE WHEN sf_is_decimal(v) THEN CAST(v AS VARCHAR) END;
 CREATE OR REPLACE MACRO sf_as_double(v) AS CASE WHEN sf_is_double(v) THEN TRY_CAST(v AS DOUBLE) END;
 CREATE OR REPLACE MACRO sf_as_real(v) AS CASE WHEN sf_is_double(v) THEN TRY_CAST(v AS DOUBLE) END;
 
@@ -128,15 +129,18 @@ CREATE OR REPLACE MACRO sf_array_prepend(a, v) AS list_prepend(sf_to_variant(v),
 CREATE OR REPLACE MACRO sf_array_cat(a, b) AS CASE WHEN a IS NOT NULL AND b IS NOT NULL
     THEN list_concat(sf_to_array(a), sf_to_array(b)) END;
 CREATE OR REPLACE MACRO sf_array_compact(a) AS list_filter(sf_to_array(a), x -> x IS NOT NULL);
-CREATE OR REPLACE MACRO sf_array_contains(v, a) AS list_contains(sf_to_array(a), sf_to_variant(v));
-CREATE OR REPLACE MACRO sf_array_position(v, a) AS CAST(list_position(sf_to_array(a), sf_to_variant(v)) - 1 AS BIGINT);
+-- Elements are compared one by one: DuckDB's own search takes 1 and 1 for different when their integer types are.
+CREATE OR REPLACE MACRO sf_has(a, v) AS CASE WHEN len(list_filter(a, e -> e = v)) > 0 THEN true WHEN a IS NOT NULL AND v IS NOT NULL THEN false END;
+CREATE OR REPLACE MACRO sf_array_contains(v, a) AS sf_has(sf_to_array(a), sf_to_variant(v));
+CREATE OR REPLACE MACRO sf_first_place(a, v) AS list_filter(list_transform(a, (e, i) -> CASE WHEN e = v THEN CAST(i - 1 AS BIGINT) END), i -> i IS NOT NULL)[1];
+CREATE OR REPLACE MACRO sf_array_position(v, a) AS sf_first_place(sf_to_array(a), sf_to_variant(v));
 CREATE OR REPLACE MACRO sf_distinct(a) AS list_transform(list_filter(
     list_transform(a, (x, i) -> struct_pack(x := x, first := coalesce(list_position(a, x) = i, len(list_filter(a[1:i], y -> y IS NULL)) = 1))),
     s -> s.first), s -> s.x);
 CREATE OR REPLACE MACRO sf_array_distinct(a) AS sf_distinct(sf_to_array(a));
-CREATE OR REPLACE MACRO sf_array_except(a, b) AS list_filter(sf_to_array(a), x -> NOT coalesce(list_contains(sf_to_array(b), x), false));
+CREATE OR REPLACE MACRO sf_array_except(a, b) AS list_filter(sf_to_array(a), x -> NOT coalesce(sf_has(sf_to_array(b), x), false));
 CREATE OR REPLACE MACRO sf_array_intersection(a, b) AS
-    list_filter(sf_array_distinct(a), x -> list_contains(sf_to_array(b), x));
+    list_filter(sf_array_distinct(a), x -> sf_has(sf_to_array(b), x));
 CREATE OR REPLACE MACRO sf_arrays_overlap(a, b) AS list_has_any(sf_to_array(a), sf_to_array(b));
 CREATE OR REPLACE MACRO sf_place(a, i) AS CAST(CASE WHEN i < 0 THEN greatest(len(a) + i, 0) ELSE i END AS BIGINT);
 CREATE OR REPLACE MACRO sf_inserted(a, i, v) AS list_concat(list_resize(a[1:sf_place(a, i)], sf_place(a, i)), [v], a[sf_place(a, i) + 1:len(a)]);
@@ -149,9 +153,11 @@ CREATE OR REPLACE MACRO sf_array_slice(a, f, t) AS sf_sliced(sf_to_array(a), CAS
 CREATE OR REPLACE MACRO sf_array_reverse(a) AS list_reverse(sf_to_array(a));
 CREATE OR REPLACE MACRO sf_array_min(a) AS list_aggregate(sf_to_array(a), 'min');
 CREATE OR REPLACE MACRO sf_array_max(a) AS list_aggregate(sf_to_array(a), 'max');
-CREATE OR REPLACE MACRO sf_array_flatten(a) AS flatten(list_transform(sf_to_array(a), x -> sf_to_array(x)));
+CREATE OR REPLACE MACRO sf_flattened(a) AS CASE WHEN len(list_filter(a, x -> x IS NULL)) = 0 THEN flatten(list_transform(a, x -> sf_to_array(x))) END;
+CREATE OR REPLACE MACRO sf_array_flatten(a) AS sf_flattened(sf_to_array(a));
+CREATE OR REPLACE MACRO sf_joined(l, d) AS CASE WHEN len(l) = 0 THEN '' ELSE list_reduce(l, (x, y) -> x || d || y) END;
 CREATE OR REPLACE MACRO sf_array_to_string(a, d) AS
-    array_to_string(list_transform(sf_to_array(a), x -> coalesce(sf_variant_text(x), '')), d);
+    sf_joined(list_transform(sf_to_array(a), x -> coalesce(sf_variant_text(x), '')), d);
 CREATE OR REPLACE MACRO sf_array_sort(a) AS list_sort(sf_to_array(a), 'ASC', 'NULLS LAST'),
     (a, up) AS CASE WHEN up THEN list_sort(sf_to_array(a), 'ASC', 'NULLS LAST') ELSE list_sort(sf_to_array(a), 'DESC', 'NULLS FIRST') END,
     (a, up, nulls_first) AS CASE WHEN up AND nulls_first THEN list_sort(sf_to_array(a), 'ASC', 'NULLS FIRST')
@@ -178,9 +184,10 @@ CREATE OR REPLACE MACRO sf_object_insert(o, k, v) AS sf_object_insert(o, k, v, f
         WHEN NOT replacing AND map_contains(sf_to_object(o), k)
             THEN error('100151:22000:OBJECT_INSERT: Key ''' || k || ''' already exists')
         WHEN v IS NULL THEN map_from_entries(list_filter(map_entries(sf_to_object(o)), e -> e.key <> k))
-        ELSE map_concat(sf_to_object(o), MAP {k: sf_to_variant(v)}) END;
+        ELSE map_concat(sf_to_object(o), map([k], [sf_to_variant(v)])) END;
 CREATE OR REPLACE MACRO sf_object_construct(ks, vs) AS map_from_entries(list_filter(
     list_zip(ks, vs), e -> e[1] IS NOT NULL AND e[2] IS NOT NULL));
+CREATE OR REPLACE MACRO sf_without_nulls(o) AS map_from_entries(list_filter(map_entries(o), e -> e.value IS NOT NULL));
 CREATE OR REPLACE MACRO sf_object_construct_keep_null(ks, vs) AS
     map_from_entries(list_filter(list_zip(ks, vs), e -> e[1] IS NOT NULL));
 CREATE OR REPLACE MACRO sf_field_is_null(v VARIANT, k) AS CASE WHEN variant_exists(v, k) THEN variant_extract(v, k) IS NULL END,

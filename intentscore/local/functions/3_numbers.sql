@@ -13,6 +13,10 @@ CREATE OR REPLACE MACRO sf_quotient(a BIGINT, b BIGINT) AS sf_six_decimals(a, b)
     (a BIGINT, b DECIMAL(38, 10)) AS CAST(a / b AS DECIMAL(38, 6)),
     (a HUGEINT, b DECIMAL(38, 10)) AS CAST(a / b AS DECIMAL(38, 6)),
     (a, b) AS CAST(a AS DOUBLE) / CAST(b AS DOUBLE);
+CREATE OR REPLACE MACRO sf_spread(variance, v BIGINT) AS CAST(variance AS DECIMAL(38, 6)),
+    (variance, v HUGEINT) AS CAST(variance AS DECIMAL(38, 6)),
+    (variance, v DECIMAL(38, 10)) AS CAST(variance AS DECIMAL(38, 6)),
+    (variance, v) AS variance;
 CREATE OR REPLACE MACRO sf_divide(a, b) AS
     sf_quotient(sf_number(a), CASE WHEN sf_number(b) = 0 THEN CAST('100051:22012:Division by zero' AS BIGINT) ELSE sf_number(b) END);
 CREATE OR REPLACE MACRO sf_div0(a, b) AS CASE WHEN sf_number(b) = 0 AND a IS NOT NULL THEN 0 ELSE sf_quotient(sf_number(a), nullif(sf_number(b), 0)) END;
@@ -83,3 +87,10 @@ CREATE OR REPLACE MACRO sf_operand(v VARCHAR) AS sf_numeric_text(v),
     (v) AS v;
 CREATE OR REPLACE MACRO sf_hashed(v DOUBLE) AS CASE WHEN v = trunc(v) AND abs(v) < 1e18 THEN CAST(CAST(v AS BIGINT) AS VARCHAR) ELSE CAST(v AS VARCHAR) END,
     (v BIGINT) AS CAST(v AS VARCHAR), (v HUGEINT) AS CAST(v AS VARCHAR), (v) AS v;
+
+-- The state of an APPROX_PERCENTILE under way is the values it has seen.
+CREATE OR REPLACE MACRO sf_percentile_state(l) AS map_from_entries([struct_pack(key := 'state', value := CAST(list_sort(l) AS VARIANT)),
+    struct_pack(key := 'type', value := CAST('tdigest' AS VARIANT)), struct_pack(key := 'version', value := CAST(1 AS VARIANT))]);
+CREATE OR REPLACE MACRO sf_seen_values(s) AS list_transform(sf_to_array(sf_field(sf_to_variant(s), 'state')), x -> TRY_CAST(x AS DOUBLE));
+CREATE OR REPLACE MACRO sf_percentile_states(l) AS sf_percentile_state(flatten(list_transform(l, s -> list_transform(CAST(s['state'] AS VARIANT[]), x -> TRY_CAST(x AS DOUBLE)))));
+CREATE OR REPLACE MACRO sf_percentile_of(s, p) AS list_aggregate(sf_seen_values(s), 'quantile_cont', p);

@@ -44,6 +44,9 @@ CREATE OR REPLACE MACRO sf_strtok_list(v, d) AS list_filter(string_split(transla
 CREATE OR REPLACE MACRO sf_strtok(v) AS sf_strtok_list(v, ' ')[1], (v, d) AS sf_strtok_list(v, d)[1], (v, d, n) AS sf_strtok_list(v, d)[CAST(n AS BIGINT)];
 CREATE OR REPLACE MACRO sf_strtok_to_array(v) AS list_transform(sf_strtok_list(v, ' '), x -> CAST(x AS VARIANT)),
     (v, d) AS list_transform(sf_strtok_list(v, d), x -> CAST(x AS VARIANT));
+CREATE OR REPLACE MACRO sf_part_rows(l) AS list_transform(l, (x, i) -> struct_pack(seq := CAST(1 AS BIGINT), index := CAST(i AS BIGINT), value := x));
+CREATE OR REPLACE MACRO sf_split_rows(v, d) AS sf_part_rows(string_split(sf_text(v), d));
+CREATE OR REPLACE MACRO sf_strtok_rows(v) AS sf_part_rows(sf_strtok_list(v, ' ')), (v, d) AS sf_part_rows(sf_strtok_list(v, d));
 CREATE OR REPLACE MACRO sf_initcap_with(v, d) AS array_to_string(list_transform(regexp_extract_all(lower(v), d), x -> upper(left(x, 1)) || substr(x, 2)), '');
 CREATE OR REPLACE MACRO sf_initcap(v) AS sf_initcap_with(sf_text(v), '[\pL\pN]+|[^\pL\pN]+'),
     (v, d) AS CASE WHEN d = '' THEN upper(left(v, 1)) || lower(substr(v, 2))
@@ -55,7 +58,7 @@ CREATE OR REPLACE MACRO sf_soundex_code(c) AS CASE WHEN c IN ('B', 'F', 'P', 'V'
     WHEN c IN ('D', 'T') THEN '3' WHEN c = 'L' THEN '4' WHEN c IN ('M', 'N') THEN '5' WHEN c = 'R' THEN '6' WHEN c IN ('H', 'W') THEN 'h' ELSE '0' END;
 CREATE OR REPLACE MACRO sf_squeezed(s) AS regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(s,
     '1+', '1', 'g'), '2+', '2', 'g'), '3+', '3', 'g'), '4+', '4', 'g'), '5+', '5', 'g'), '6+', '6', 'g');
-CREATE OR REPLACE MACRO sf_soundex(v) AS CASE WHEN v = '' THEN '' ELSE upper(left(v, 1)) || left(replace(substr(sf_squeezed(replace(
+CREATE OR REPLACE MACRO sf_soundex(v) AS CASE WHEN v = '' THEN '' ELSE left(v, 1) || left(replace(substr(sf_squeezed(replace(
     array_to_string(list_transform(string_split(upper(v), ''), c -> sf_soundex_code(c)), ''), 'h', '')), 2), '0', '') || '000', 3) END;
 CREATE OR REPLACE MACRO sf_md5(v) AS md5(sf_bytes_or_text(v));
 CREATE OR REPLACE MACRO sf_md5_binary(v) AS unhex(md5(sf_bytes_or_text(v)));

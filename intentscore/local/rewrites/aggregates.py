@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import Expr, exp
 
+from intentscore.local.rewrites.functions import function
 from intentscore.local.rewrites.macros import macro
 from intentscore.local.rewrites.registry import cast, rewrite
 from intentscore.local.rewrites.semistructured import array, variant
@@ -18,6 +19,11 @@ def _framed(node: Expr) -> bool:
     """Whether a FILTER, an ordering or OVER stands around the aggregate."""
     around = (exp.Window, exp.WithinGroup, exp.Filter, exp.IgnoreNulls, exp.RespectNulls)
     return isinstance(node.parent, around) and node.arg_key == "this"
+
+
+def has_rows_frame(node: exp.Window) -> bool:
+    spec = node.args.get("spec")
+    return isinstance(spec, exp.WindowSpec) and str(spec.args.get("kind")).upper() == "ROWS"
 
 
 def _again(outer: Expr, inner: Expr, other: Expr) -> Expr:
@@ -48,18 +54,37 @@ def _numeric_argument(node: exp.AggFunc) -> None:
         node.set("this", macro("sf_operand", argument))
 
 
-@rewrite(
-    exp.Stddev, exp.StddevPop, exp.StddevSamp, exp.Variance, exp.VariancePop, exp.Median, exp.Skewness, exp.Kurtosis
-)
+@rewrite(exp.Median, exp.Skewness, exp.Kurtosis)
 def statistic(node: exp.AggFunc, session: Session) -> Expr:
     _numeric_argument(node)
     return node
 
 
-@rewrite(exp.Avg, exp.ArrayAgg, exp.ArrayUniqueAgg, exp.ObjectAgg, exp.GroupConcat, exp.ApproxDistinct, exp.Hll)
+@rewrite(exp.Corr, exp.CovarSamp, exp.CovarPop)
+def statistic_of_two(node: exp.Binary, session: Session) -> Expr:
+    for side in ("this", "expression"):
+        node.set(side, macro("sf_operand", node.args[side]))
+    return node
+
+
+_SPREADS: dict[type[Expr], str] = {
+    exp.Variance: "var_samp", exp.VariancePop: "var_pop", exp.Stddev: "var_samp", exp.StddevSamp: "var_samp",
+    exp.StddevPop: "var_pop",
+}  # fmt: skip
+
+
+@rewrite(
+    *_SPREADS, exp.Avg, exp.ArrayAgg, exp.ArrayUniqueAgg, exp.ObjectAgg, exp.GroupConcat, exp.ApproxDistinct, exp.Hll
+)
 def plain_aggregate(node: Expr, session: Session) -> Expr:
     _prepare(node)
-    return node if _framed(node) else _finished(node, node)
+    return node if _framed(node) or _pivoted(node) else _finished(node, node)
+
+
+def _pivoted(node: Expr) -> bool:
+    """PIVOT takes bare aggregates only."""
+    holder = node.parent.parent if isinstance(node.parent, exp.Alias) else node.parent
+    return isinstance(holder, exp.Pivot)
 
 
 @rewrite(exp.Window, exp.Filter, exp.WithinGroup)
@@ -70,7 +95,7 @@ def framed_aggregate(node: Expr, session: Session) -> Expr:
     if isinstance(node, exp.Window) and isinstance(inner, exp.Anonymous) and inner.name.upper() == "RATIO_TO_REPORT":
         value = inner.expressions[0]
         return macro("sf_divide", value.copy(), _again(node, inner, exp.Sum(this=value)))
-    if isinstance(node, exp.Window) and node.this is inner and isinstance(inner, exp.Avg):
+    if isinstance(node, exp.Window) and node.this is inner and isinstance(inner, exp.Avg) and has_rows_frame(node):
         return node  # `windowed_average` has its own number of decimals
     if isinstance(node, exp.WithinGroup) and isinstance(inner, exp.ArrayAgg):
         inner.set("this", exp.Order(this=inner.this, expressions=node.expression.expressions))
@@ -89,7 +114,7 @@ def _prepare(node: Expr) -> None:
         value = holder.expressions[0]
     else:
         key, value = "this", holder.this
-    if isinstance(node, exp.Avg) and not isinstance(value, exp.Literal):
+    if isinstance(node, (exp.Avg, *_SPREADS)) and not isinstance(value, exp.Literal):
         prepared = macro("sf_operand", value)
     elif isinstance(node, (exp.ArrayAgg, exp.ArrayUniqueAgg)):
         prepared = variant(value)
@@ -106,6 +131,8 @@ def _finished(outer: Expr, inner: Expr) -> Expr:
             sums = _again(outer, inner, exp.Sum(this=inner.this.copy()))
             counts = _again(outer, inner, exp.Count(this=inner.this.copy(), big_int=True))
             return macro("sf_quotient", sums, exp.func("nullif", counts, exp.Literal.number(0)))
+        case exp.Variance() | exp.VariancePop() | exp.Stddev() | exp.StddevPop() | exp.StddevSamp():
+            return _spread(outer, inner)
         case exp.ArrayAgg() | exp.ArrayUniqueAgg():
             return exp.func("coalesce", outer.copy(), array([]))
         case exp.GroupConcat():
@@ -119,8 +146,32 @@ def _finished(outer: Expr, inner: Expr) -> Expr:
     return outer
 
 
+def _spread(outer: Expr, inner: Expr) -> Expr:
+    """The variance of exact numbers has six decimals, and so has what a standard deviation is the root of."""
+    variance = exp.AnonymousAggFunc(this=_SPREADS[type(inner)], expressions=[inner.this.copy()])
+    value = inner.this.expressions[0] if isinstance(inner.this, exp.Distinct) else inner.this
+    kind = exp.AnonymousAggFunc(this="any_value", expressions=[value.copy()])
+    spread = macro("sf_spread", _again(outer, inner, variance), _again(outer, inner, kind))
+    return spread if isinstance(inner, (exp.Variance, exp.VariancePop)) else exp.func("sqrt", spread)
+
+
 @rewrite(exp.ApproxQuantile)
 def approximate_percentile(node: exp.ApproxQuantile, session: Session) -> Expr:
     return exp.AnonymousAggFunc(
         this="quantile_cont", expressions=[cast(node.this, exp.DType.DOUBLE), node.args["quantile"]]
     )
+
+
+@function("APPROX_PERCENTILE_ACCUMULATE")
+def percentile_state(value: Expr) -> Expr:
+    return macro("sf_percentile_state", listed(cast(value, exp.DType.DOUBLE)))
+
+
+@function("APPROX_PERCENTILE_COMBINE")
+def combined_percentile_states(state: Expr) -> Expr:
+    return macro("sf_percentile_states", listed(state))
+
+
+@function("APPROX_PERCENTILE_ESTIMATE")
+def estimated_percentile(state: Expr, percentile: Expr) -> Expr:
+    return macro("sf_percentile_of", state, percentile)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import Expr, exp
@@ -9,7 +10,7 @@ from sqlglot import Expr, exp
 from intentscore.local.errors import unsupported
 from intentscore.local.rewrites.functions import function, literal
 from intentscore.local.rewrites.macros import macro
-from intentscore.local.rewrites.registry import cast, rewrite
+from intentscore.local.rewrites.registry import cast, kind_of, rewrite
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
@@ -23,7 +24,9 @@ _DUCKDB_TYPES = {
     Type.TIMESTAMPLTZ: Type.TIMESTAMPTZ, Type.DATETIME: Type.TIMESTAMP, Type.CHAR: Type.TEXT, Type.NCHAR: Type.TEXT,
     Type.VARCHAR: Type.TEXT, Type.NVARCHAR: Type.TEXT, Type.BINARY: Type.VARBINARY,
 }  # fmt: skip
-_STRUCTURED = {Type.VARIANT: "VARIANT", Type.ARRAY: "VARIANT[]", Type.OBJECT: OBJECT_TYPE, Type.MAP: OBJECT_TYPE}
+_STRUCTURED = {Type.VARIANT: "VARIANT", Type.ARRAY: "VARIANT[]", Type.OBJECT: OBJECT_TYPE, Type.MAP: OBJECT_TYPE,
+               Type.GEOGRAPHY: "VARIANT", Type.GEOMETRY: "VARIANT"}  # fmt: skip
+SPATIAL = "spatial"  # marks the type of a shape, which is held as its GeoJSON
 
 
 @rewrite(exp.DataType)
@@ -35,10 +38,12 @@ def data_type(node: exp.DataType, session: Session) -> Expr:
             return exp.DataType(this=Type.BIGINT)
         precision, scale = (*size, 0)[:2]
         return exp.DataType.build(f"DECIMAL({precision}, {scale})")
-    if node.this in (Type.GEOGRAPHY, Type.GEOMETRY, Type.VECTOR):
+    if node.this == Type.VECTOR:
         raise unsupported(f"the type {node.this.value}")
     if structured := _STRUCTURED.get(node.this):
-        return exp.DataType(this=Type.USERDEFINED, kind=structured)
+        held = exp.DataType(this=Type.USERDEFINED, kind=structured)
+        held.meta[SPATIAL] = node.this in (Type.GEOGRAPHY, Type.GEOMETRY)
+        return held
     target = _DUCKDB_TYPES.get(node.this)
     return exp.DataType(this=target) if target else node
 
@@ -60,12 +65,22 @@ _TRY_CASTS: dict[Any, str] = {
 def conversion(node: exp.Cast, session: Session) -> Expr:
     if isinstance(node.this, exp.Null) or node.to.this == Type.INTERVAL:
         return node
+    if node.to.meta.get(SPATIAL):
+        return macro("sf_to_geography", node.this)
     kind: Any = node.to.args.get("kind") if node.to.this == Type.USERDEFINED else node.to.this
     if node.to.this == Type.DECIMAL:
         node.set("this", macro("sf_castable", node.this))
         return node
+    if kind == Type.TEXT and _has_decimals(node.this):
+        return exp.Cast(this=node.this, to=node.to)
     converting = (_TRY_CASTS if isinstance(node, exp.TryCast) else _CASTS).get(kind)
     return macro(converting, node.this) if converting else node
+
+
+def _has_decimals(value: Expr) -> bool:
+    """Whether it is a NUMBER with a scale, whose text has all of its decimals."""
+    kind = kind_of(value)
+    return kind is not None and kind.wire == "fixed" and bool(kind.scale)
 
 
 # ---------------------------------------------------------------------------- numbers
@@ -112,7 +127,8 @@ def to_decfloat(value: Expr) -> Expr:
 _DATE_FORMAT = (
     ("YYYY", "%Y"), ("YY", "%y"), ("MMMM", "%B"), ("MON", "%b"), ("MM", "%m"), ("DD", "%d"), ("DY", "%a"),
     ("HH24", "%H"), ("HH12", "%I"), ("HH", "%H"), ("MI", "%M"), ("SS", "%S"), ("AM", "%p"), ("PM", "%p"),
-    ("FF3", "%g"), ("FF6", "%f"), ("FF9", "%n"), ("FF0", ""), ("FF", "%n"), ("TZH:TZM", "%z"), ("TZHTZM", "%z"),
+    ("FF0", ""), ("FF1", "%g"), ("FF2", "%g"), ("FF3", "%g"), ("FF4", "%f"), ("FF5", "%f"), ("FF6", "%f"),
+    ("FF7", "%n"), ("FF8", "%n"), ("FF9", "%n"), ("FF", "%n"), ("TZH:TZM", "%z"), ("TZHTZM", "%z"),
     ("TZH", "%z"), ("TZD", "%Z"), ("UUUU", "%Y"),
 )  # fmt: skip
 
@@ -136,17 +152,21 @@ def strftime_format(text: str) -> str:
 
 
 def _parsed(value: Expr, form: Expr, to: exp.DType, *, trying: bool) -> Expr:
-    """Text read in a format; fractions of a second may be missing, or shorter than the format has them."""
+    """Text read in a format; fractions of a second may be missing, or shorter than the format has them.
+
+    What has no time zone is read as it stands: an offset in the text is passed over.
+    """
     text = strftime_format(str(literal(form, "TO_TIMESTAMP")))
+    source = macro("sf_text", value)
+    if "%z" in text and to != Type.TIMESTAMPTZ:
+        source, text = macro("sf_without_offset", source), re.sub(r"\s*%z", "", text)
     forms = [text]
     for fraction in ("%n", "%f", "%g"):
         if fraction in text:
             forms = [text.replace(fraction, "%n"), text.replace("." + fraction, "").replace(fraction, "")]
     arguments = exp.array(*(exp.Literal.string(f) for f in forms))
-    parse = exp.Anonymous(
-        this="try_strptime" if trying else "strptime", expressions=[macro("sf_text", value), arguments]
-    )
-    return cast(cast(parse, Type.TIMESTAMP), to)
+    parse = exp.Anonymous(this="try_strptime" if trying else "strptime", expressions=[source, arguments])
+    return cast(cast(parse, Type.TIMESTAMPTZ if "%z" in text else Type.TIMESTAMP), to)
 
 
 def _reader(name: str, to: exp.DType, *, trying: bool) -> None:
@@ -174,10 +194,20 @@ _reader("DATE", Type.DATE, trying=False)
 _reader("TIME", Type.TIME, trying=False)
 
 
+@function("TO_GEOGRAPHY", "TO_GEOMETRY", "ST_GEOGRAPHYFROMTEXT", "ST_GEOGFROMTEXT", "ST_GEOMETRYFROMTEXT")
+def to_geography(value: Expr, *options: Expr) -> Expr:
+    return macro("sf_to_geography", value)
+
+
+@function("TRY_TO_GEOGRAPHY", "TRY_TO_GEOMETRY")
+def try_to_geography(value: Expr, *options: Expr) -> Expr:
+    return macro("sf_try_to_geography", value)
+
+
 @function("TO_CHAR", "TO_VARCHAR")
 def to_varchar(value: Expr, form: Expr | None = None) -> Expr:
     if form is None:
-        return macro("sf_to_varchar", value)
+        return cast(value, Type.TEXT) if _has_decimals(value) else macro("sf_to_varchar", value)
     text = str(literal(form, "TO_VARCHAR"))
     decimals = len(text.split(".")[1].rstrip("$MIS")) if "." in text else 0
     grouped = "," if "," in text else ""

@@ -38,6 +38,7 @@ _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _MICROSECONDS = {
     "hour": 3_600_000_000, "minute": 60_000_000, "second": 1_000_000, "millisecond": 1_000, "microsecond": 1,
 }  # fmt: skip
+_TRUNCATED = {*_MONTHS, *_MICROSECONDS, "day", "week", "weekiso", "nanosecond"}
 
 
 def part_name(node: Expr) -> str:
@@ -89,6 +90,8 @@ def date_trunc(part: Expr, moment: Expr) -> Expr:
     if not _is_part(part) and _is_part(moment):
         part, moment = moment, part
     name = part_name(part)
+    if name not in _TRUNCATED:
+        raise SnowflakeError(f"{COMPILATION}'{name}' is not a valid date/time component for DATE_TRUNC.", 1007, "22023")
     return macro(
         "sf_date_trunc", _text("microsecond" if name == "nanosecond" else _DUCKDB_PARTS.get(name, name)), moment
     )

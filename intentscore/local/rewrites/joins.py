@@ -60,11 +60,14 @@ def asof_join(node: exp.Join, session: Session) -> Expr:
 
 
 @rewrite(exp.Join)
-def inner_join_without_condition(node: exp.Join, session: Session) -> Expr:
-    """INNER JOIN without ON is the cross product."""
+def join_without_condition(node: exp.Join, session: Session) -> Expr:
+    """INNER JOIN without ON is the cross product; an outer one takes every pair of rows for a match."""
     conditions = ("on", "using", "method")
-    if node.kind.upper() == "INNER" and not any(node.args.get(condition) for condition in conditions):
-        node.set("kind", "CROSS")
+    if not any(node.args.get(condition) for condition in conditions):
+        if node.kind.upper() == "INNER":
+            node.set("kind", "CROSS")
+        elif node.side.upper() in ("LEFT", "RIGHT", "FULL"):
+            node.set("on", exp.true())
     return node
 
 

@@ -17,7 +17,12 @@ from sqlglot import Expr, exp
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.parsers.duckdb import DuckDBParser
 
+from intentscore.local.rewrites.registry import KIND, kind_of
+
 SCHEMA = "memory.main."
+TEXT_OF = ("sf_text", "sf_to_varchar", "sf_bytes_or_text")  # of a text, that text
+FLOAT_OF = ("sf_number", "sf_operand", "sf_to_double")  # of a floating-point number, that number
+NUMBER_OF = ("sf_number", "sf_count_added")  # of a written number, that number
 _DEFINITION = re.compile(r"CREATE OR REPLACE MACRO (sf_\w+)(.*?);\s*$", re.S | re.M)
 _USED = re.compile(r"\b(sf_\w+)\(")
 
@@ -125,6 +130,8 @@ def for_duckdb() -> Iterator[str]:
 
 def macro(name: str, *arguments: Expr) -> Expr:
     """A call of a macro, or of a function of DuckDB's own."""
+    if len(arguments) == 1 and _is_itself(name, arguments[0]):
+        return arguments[0]
     if not name.startswith("sf_"):
         return exp.Anonymous(this=name, expressions=list(arguments))
     overload = macros()[name].expanded.get(len(arguments))
@@ -133,12 +140,26 @@ def macro(name: str, *arguments: Expr) -> Expr:
     return exp.Anonymous(this=SCHEMA + name, expressions=list(arguments))
 
 
+def _is_itself(name: str, argument: Expr) -> bool:
+    """Whether a conversion gives its argument back: a number is a number, a text a text."""
+    if name in NUMBER_OF and isinstance(argument.unnest(), exp.Literal):
+        return not argument.unnest().is_string
+    kind = kind_of(argument)
+    return kind is not None and (
+        (name in TEXT_OF and kind.wire == "text") or (name in FLOAT_OF and kind.wire == "real")
+    )
+
+
 def _expand(overload: Overload, arguments: tuple[Expr, ...]) -> Expr:
     given = dict(zip(overload.parameters, arguments, strict=True))
     body = exp.Paren(this=_parsed(overload.body).copy())
     for column in list(body.find_all(exp.Column)):
         if not column.table and column.name in given:
-            column.replace(exp.paren(given[column.name].copy(), copy=False))
+            argument = given[column.name].copy()
+            inside: Expr = exp.paren(argument, copy=False)
+            if (kind := kind_of(argument)) is not None:
+                inside.meta[KIND] = kind
+            column.replace(inside)
     for call in list(body.find_all(exp.Anonymous)):
         if call.name.startswith("sf_"):
             call.replace(macro(call.name, *call.expressions))

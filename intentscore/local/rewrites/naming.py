@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from sqlglot import Expr, exp
 
 WRITTEN = "written"
@@ -11,6 +9,9 @@ WRITTEN = "written"
 
 def fold_names(root: Expr) -> Expr:
     """Unquoted identifiers in upper case; all of them quoted, so that no DuckDB keyword is in the way."""
+    for order in root.find_all(exp.Ordered):
+        if isinstance(order.this, exp.Column) and order.this.sql().upper() == "ALL":
+            order.set("this", exp.Var(this="ALL"))  # every column of the select list
     for identifier in list(root.find_all(exp.Identifier)):
         if isinstance(identifier.parent, exp.PropertyEQ) and identifier.arg_key == "this":
             identifier.replace(exp.Literal.string(identifier.name))  # the key of an OBJECT literal
@@ -32,9 +33,8 @@ def name_columns(root: Expr) -> Expr:
 
 
 def _text(expression: Expr) -> str:
-    """As it was written, in upper case but for what stands in quotation marks."""
-    written = expression.meta.get(WRITTEN) or expression.sql(dialect="snowflake")
-    return "".join(part if i % 2 else part.upper() for i, part in enumerate(re.split(r'("[^"]*")', written)))
+    """As it was written, in upper case throughout."""
+    return str(expression.meta.get(WRITTEN) or expression.sql(dialect="snowflake")).upper()
 
 
 def visible_ctes(node: Expr) -> set[str]:

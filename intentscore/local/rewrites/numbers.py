@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from sqlglot import Expr, exp
 
+from intentscore.local import types
 from intentscore.local.rewrites.functions import function
-from intentscore.local.rewrites.macros import macro
-from intentscore.local.rewrites.registry import cast, rewrite
+from intentscore.local.rewrites.macros import SCHEMA, macro
+from intentscore.local.rewrites.registry import cast, every_column, kind_of, rewrite
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
@@ -49,7 +50,15 @@ def _bare(result: Expr) -> Expr:
 @rewrite(exp.Div)
 def division(node: exp.Div, session: Session) -> Expr:
     """Of whole numbers with six decimals; by zero an error."""
-    return macro("sf_divide", node.this, node.expression)
+    certain = node.expression.unnest()
+    if isinstance(certain, exp.Literal) and not certain.is_string and certain.to_py() != 0:
+        quotient = macro("sf_quotient", macro("sf_number", node.this), certain)
+    else:
+        quotient = macro("sf_divide", node.this, node.expression)
+    kind, operands = kind_of(node), (kind_of(node.this), kind_of(node.expression))
+    if kind is not None and kind.wire == "fixed" and any(operand and operand.scale for operand in operands):
+        return exp.Cast(this=quotient, to=exp.DataType.build(f"DECIMAL({kind.precision}, {kind.scale})"))
+    return quotient
 
 
 @rewrite(exp.Mod)
@@ -59,12 +68,24 @@ def modulo(node: exp.Mod, session: Session) -> Expr:
 
 @rewrite(exp.Add, exp.Sub, exp.Mul)
 def arithmetic(node: exp.Binary, session: Session) -> Expr:
-    """Text and VARIANT count as numbers."""
+    """Text and VARIANT count as numbers; a number that is added to a DATE counts days."""
+    sides = {kind.wire for side in (node.this, node.expression) if (kind := kind_of(side)) is not None}
+    if sides == {"date", "fixed"}:
+        for side in ("this", "expression"):
+            if kind_of(node.args[side]) != types.DATE:
+                node.set(side, cast(node.args[side], Type.INT))
+        return node
     for side in ("this", "expression"):
         operand = node.args[side]
-        if not isinstance(operand, _PLAIN):
+        if not isinstance(operand, _PLAIN) and not is_number(operand):
             node.set(side, macro("sf_operand", operand))
     return node
+
+
+def is_number(operand: Expr) -> bool:
+    """Whether the operand is known to be a number DuckDB reckons with as Snowflake does."""
+    kind = kind_of(operand)
+    return kind is not None and (kind.wire == "real" or (kind.wire == "fixed" and bool(kind.scale)))
 
 
 @function("IFF")
@@ -102,7 +123,16 @@ for _name in ("GREATEST", "LEAST"):
 
 @function("HASH")
 def hash_(*values: Expr) -> Expr:
-    return macro("sf_signed", exp.Anonymous(this="hash", expressions=[macro("sf_hashed", v) for v in values]))
+    hashed = [every_column(v) if v.is_star else macro("sf_hashed", v) for v in values]
+    return macro("sf_signed", exp.Anonymous(this="hash", expressions=hashed))
+
+
+@function("HASH_AGG")
+def hash_agg(*values: Expr) -> Expr:
+    """A hash of all rows, in whatever order they come."""
+    hashed = [every_column(v) if v.is_star else macro("sf_hashed", v) for v in values]
+    row = exp.Anonymous(this="hash", expressions=hashed)
+    return macro("sf_signed", exp.AnonymousAggFunc(this="bit_xor", expressions=[row]))
 
 
 def _sequence(spelling: str) -> None:
@@ -110,6 +140,16 @@ def _sequence(spelling: str) -> None:
     def sequence(sign: Expr | None = None) -> Expr:
         count = exp.Window(this=exp.Anonymous(this="row_number"))
         return exp.paren(exp.Sub(this=count, expression=exp.Literal.number(1)), copy=False)
+
+
+@rewrite(exp.Anonymous)
+def seeded_random(node: exp.Anonymous, session: Session) -> Expr:
+    """RANDOM with a seed gives every row another number, and the same ones again."""
+    in_select_list = isinstance(node.find_ancestor(exp.Select, exp.Window, exp.Where), exp.Select)
+    if node.name != SCHEMA + "sf_random" or not node.expressions or not in_select_list:
+        return node
+    row = exp.Window(this=exp.Anonymous(this="row_number"))
+    return macro("sf_signed", exp.Anonymous(this="hash", expressions=[node.expressions[0], row]))
 
 
 for _spelling in ("SEQ1", "SEQ2", "SEQ4", "SEQ8"):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 from sqlglot import Expr, exp
 
 from intentscore.local.errors import invalid
-from intentscore.local.rewrites.macros import macro
-from intentscore.local.rewrites.registry import rewrite
+from intentscore.local.rewrites.aggregates import has_rows_frame
+from intentscore.local.rewrites.macros import SCHEMA, macro
+from intentscore.local.rewrites.registry import POSITION, rewrite
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
@@ -34,6 +36,22 @@ def values_columns(node: exp.Select, session: Session) -> Expr:
             column = parameter.parent if isinstance(parameter.parent, exp.Column) else parameter
             column.replace(exp.column(columns[int(index) - 1].copy()))
     return node
+
+
+@rewrite(exp.Parameter)
+def position(node: exp.Parameter, session: Session) -> Expr:
+    """`$1` is the first column of the rows the query reads."""
+    return _at_position(node) if POSITION in node.meta else node
+
+
+@rewrite(exp.Column)
+def named_position(node: exp.Column, session: Session) -> Expr:
+    return _at_position(node) if POSITION in node.meta else node
+
+
+def _at_position(node: Expr) -> Expr:
+    alias, name = node.meta[POSITION]
+    return exp.column(name, table=alias or None, quoted=True)
 
 
 @rewrite(exp.Update)
@@ -75,9 +93,38 @@ def frame(node: exp.WindowSpec, session: Session) -> Expr:
     return node
 
 
+_NEED_ORDER = (exp.Lead, exp.Lag, exp.Rank, exp.DenseRank, exp.PercentRank, exp.CumeDist, exp.Ntile)
+
+
+@rewrite(exp.Window)
+def ordered_window(node: exp.Window, session: Session) -> Expr:
+    """Ranks need an order. By RANDOM() it is that of the rows' hashes: DuckDB's order may not be volatile."""
+    order = node.args.get("order")
+    if order is None and isinstance(node.this, _NEED_ORDER):
+        name = node.this.sql_name()
+        raise invalid(f"Window function type [{name}] requires ORDER BY in window specification")
+    for ordered in order.expressions if order is not None else ():
+        if ordered.this.unnest().name == SCHEMA + "sf_random":
+            ordered.set("this", _row_hash(node))
+    return node
+
+
+def _row_hash(node: Expr) -> Expr:
+    select = node.find_ancestor(exp.Select)
+    source = select.args["from_"].this if select is not None else None
+    if source is None:
+        return exp.Literal.number(1)
+    if not source.alias_or_name:
+        source.set("alias", exp.TableAlias(this=exp.to_identifier("_SHUFFLED", quoted=True)))
+    row = exp.column(source.alias_or_name, quoted=True)
+    return exp.Anonymous(this="hash", expressions=[row, exp.Literal.number(secrets.randbits(32))])
+
+
 @rewrite(exp.Window)
 def windowed_average(node: exp.Window, session: Session) -> Expr:
-    """The mean of whole numbers over a window has three decimal places."""
-    if isinstance(node.this, exp.Avg) and not node.this.this.find(exp.AggFunc):  # an aggregate's type is not known yet
+    """The mean of whole numbers over a frame of rows has three decimal places."""
+    if (
+        isinstance(node.this, exp.Avg) and has_rows_frame(node) and not node.this.this.find(exp.AggFunc)
+    ):  # an aggregate's type is not known yet
         return macro("sf_windowed_average", node.copy(), node.this.this.copy())
     return node

@@ -10,7 +10,7 @@ from intentscore.local.errors import unsupported
 from intentscore.local.rewrites.conversions import OBJECT_TYPE
 from intentscore.local.rewrites.functions import function, literal
 from intentscore.local.rewrites.macros import macro
-from intentscore.local.rewrites.registry import rewrite
+from intentscore.local.rewrites.registry import every_column, rewrite
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
@@ -111,13 +111,28 @@ def object_construct_keep_null(*parts: Expr) -> Expr:
 
 
 def _object(name: str, parts: list[Expr]) -> Expr:
-    if len(parts) == 1 and isinstance(parts[0], exp.Star):
-        row = exp.Anonymous(this="to_json", expressions=[exp.Anonymous(this="struct_pack", expressions=[parts[0]])])
-        return macro("sf_json_object", row)
+    if len(parts) == 1 and parts[0].is_star:
+        row = exp.Anonymous(this="struct_pack", expressions=[every_column(parts[0])])
+        found = macro("sf_json_object", exp.Anonymous(this="to_json", expressions=[row]))
+        return found if name.endswith("keep_null") else macro("sf_without_nulls", found)
     if not parts:
         return _typed(exp.Anonymous(this="MAP", expressions=[]), OBJECT_TYPE)
     keys = exp.Anonymous(this="list_value", expressions=[macro("sf_to_varchar", key) for key in parts[::2]])
     return macro(name, keys, array([variant(value) for value in parts[1::2]]))
+
+
+@function("ARRAY_UNIQUE_AGG")
+def array_unique_agg(value: Expr) -> Expr:
+    return macro("sf_array_unique_agg", exp.AnonymousAggFunc(this="list", expressions=[value]))
+
+
+@function("AS_DECIMAL", "AS_NUMBER")
+def as_decimal(value: Expr, precision: Expr | None = None, scale: Expr | None = None) -> Expr:
+    """The number in a VARIANT, and nothing where it holds something else."""
+    if precision is None:
+        return macro("sf_as_integer", value)
+    digits = f"{precision.name}, {scale.name if scale is not None else 0}"
+    return exp.Cast(this=macro("sf_as_scaled", value), to=exp.DataType.build(f"DECIMAL({digits})"))
 
 
 @function("OBJECT_DELETE")
@@ -164,8 +179,30 @@ def flatten(node: exp.Lateral | exp.TableFromRows, session: Session) -> Expr:
         entries = macro("sf_entries_of", entries, exp.Literal.string(mode))
     if outer:
         entries = macro("sf_or_none", entries)
+    return _lateral(node, entries, _FLATTENED)
+
+
+_SPLITS = {"SPLIT_TO_TABLE": "sf_split_rows", "STRTOK_SPLIT_TO_TABLE": "sf_strtok_rows"}
+
+
+@rewrite(exp.Lateral, exp.TableFromRows)
+def split_to_table(node: exp.Lateral | exp.TableFromRows, session: Session) -> Expr:
+    """SPLIT_TO_TABLE as a lateral subquery over the parts."""
+    call = node.this
+    if isinstance(call, exp.SplitToTable):
+        parts = macro(_SPLITS["SPLIT_TO_TABLE"], call.this, call.expression)
+    elif isinstance(call, exp.Anonymous) and call.name.upper() in _SPLITS:
+        parts = macro(_SPLITS[call.name.upper()], *call.expressions)
+    else:
+        return node
+    return _lateral(node, parts, ("SEQ", "INDEX", "VALUE"))
+
+
+def _lateral(node: Expr, entries: Expr, names: tuple[str, ...]) -> Expr:
+    """The members of a list of structs as rows, under the names of the alias or these."""
     depth = exp.Kwarg(this=exp.Var(this="max_depth"), expression=exp.Literal.number(2))
     query = exp.select(exp.Anonymous(this="unnest", expressions=[entries, depth]))
-    alias = node.args.get("alias") or exp.TableAlias(this=exp.to_identifier("_FLATTENED", quoted=True))
-    alias.set("columns", [exp.to_identifier(name, quoted=True) for name in _FLATTENED])
+    alias = node.args.get("alias") or exp.TableAlias(this=exp.to_identifier("_ROWS", quoted=True))
+    if not alias.columns:
+        alias.set("columns", [exp.to_identifier(name, quoted=True) for name in names])
     return exp.Lateral(this=query.subquery(), alias=alias)

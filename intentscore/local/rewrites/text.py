@@ -154,11 +154,41 @@ def sha2_binary(value: Expr, size: Expr | None = None) -> Expr:
     return exp.Anonymous(this="unhex", expressions=[sha2(value, size)])
 
 
+TRIMMED = "trimmed"  # marks a value whose collation passes over the spaces around it
+
+
 @function("COLLATE")
 def collate(value: Expr, specification: Expr) -> Expr:
-    """The collation's weakest comparison: without case, and without accents where it says so."""
-    text = str(literal(specification, "COLLATE")).lower()
-    names = [name for mark, name in (("ci", "NOCASE"), ("ai", "NOACCENT")) if mark in text.split("-")]
-    if not names:
-        return value
-    return exp.Collate(this=value, expression=exp.Var(this=".".join(names)))
+    """The collation's weakest comparison: without case, accents or the spaces around, where it says so."""
+    parts = str(literal(specification, "COLLATE")).lower().strip("'").split("-")
+    names = [name for mark, name in (("ci", "NOCASE"), ("ai", "NOACCENT")) if mark in parts]
+    found: Expr = exp.paren(value, copy=False)
+    if names:
+        found = exp.Collate(this=value, expression=exp.Var(this=".".join(names)))
+    found.meta["specification"] = str(literal(specification, "COLLATE"))
+    found.meta[TRIMMED] = bool({"trim", "ltrim", "rtrim"} & set(parts))
+    return found
+
+
+@rewrite(exp.Collate)
+def collate_operator(node: exp.Collate, session: Session) -> Expr:
+    written = node.expression
+    if isinstance(written, exp.Literal):
+        return collate(node.this, written)
+    return node
+
+
+@rewrite(exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ)
+def collated_comparison(node: exp.Binary, session: Session) -> Expr:
+    for side in ("this", "expression"):
+        if node.args[side].meta.get(TRIMMED):
+            node.set(side, macro("sf_trim", node.args[side]))
+    return node
+
+
+@function("COLLATION")
+def collation(value: Expr) -> Expr:
+    """The specification of a COLLATE; columns have none."""
+    if isinstance(value, exp.Collate) or TRIMMED in value.meta:
+        return exp.Literal.string(value.meta.get("specification", ""))
+    return exp.Null()
