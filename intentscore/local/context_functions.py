@@ -58,6 +58,8 @@ def _arguments(node: exp.Func) -> list[Expr]:
 def _literal(argument: Expr, name: str) -> Any:
     if isinstance(argument, exp.Null):
         return None
+    if isinstance(argument, exp.RawString):
+        return argument.name
     if isinstance(argument, (exp.Literal, exp.Boolean, exp.Neg)):
         return argument.to_py()
     raise invalid(f"argument of {name} must be a constant")

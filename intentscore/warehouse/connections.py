@@ -16,7 +16,10 @@ LOCAL, ENVIRONMENT = "local", "env"
 PARAMETERS_FILE = "connection_parameters.json"
 SECRET_KEYS = ("password", "token", "passcode", "private_key_file_pwd", "oauth_client_secret")
 BOOLEAN_KEYS = ("client_session_keep_alive", "client_request_mfa_token", "client_store_temporary_credential")
-NUMBER_KEYS = ("port", "login_timeout", "network_timeout", "platform_detection_timeout_seconds")
+NUMBER_KEYS = (
+    *("port", "login_timeout", "network_timeout", "platform_detection_timeout_seconds"),
+    "client_prefetch_threads",
+)
 TEXT_KEYS = (
     *("account", "user", "password", "role", "warehouse", "database", "schema"),
     *("authenticator", "private_key_file", "private_key_path", "private_key_file_pwd"),

@@ -121,5 +121,5 @@ def test_a_tag_takes_only_the_values_it_allows(session: Session) -> None:
         session.sql("ALTER TABLE EVENTS SET TAG STAGE_OF_LIFE = 'other'").collect()
     references = "SELECT TAG_NAME, TAG_VALUE FROM TABLE(INFORMATION_SCHEMA.TAG_REFERENCES('EVENTS', 'TABLE'))"
     assert [tuple(row) for row in session.sql(references).collect()] == [("STAGE_OF_LIFE", "draft")]
-    tag = "SELECT SYSTEM$GET_TAG('STAGE_OF_LIFE', 'EVENTS', 'table'), SYSTEM$GET_TAG('STAGE_OF_LIFE', 'OTHER', 'table')"
-    assert tuple(session.sql(tag).collect()[0]) == ("draft", None)
+    tags = "SYSTEM$GET_TAG('STAGE_OF_LIFE', 'EVENTS', 'table'), SYSTEM$GET_TAG($$STAGE_OF_LIFE$$, $$OTHER$$, 'table')"
+    assert tuple(session.sql(f"SELECT {tags}").collect()[0]) == ("draft", None)
