@@ -35,6 +35,10 @@ ELSEWHERE = ("SEQUENCE", "STREAM", "PIPE", "ONLINE FEATURE TABLE", "ICEBERG TABL
 """Kinds the engine has no objects of; a grant on all or future ones is kept for none."""
 
 
+SHARED = "SNOWFLAKE"
+"""The database every account has; its roles, such as PYPI_REPOSITORY_USER, are granted but not created."""
+
+
 @dataclass(frozen=True)
 class Target:
     """What a privilege is on: one object, the account, or the ALL or FUTURE objects of a kind in a place."""
@@ -101,6 +105,12 @@ def _what(session: Session, scanner: Scanner, direction: str) -> tuple[list[str]
         check_role(session, role)
         scanner.expect(direction)
         return ["USAGE"], Target(ROLE, role)
+    if scanner.accept("DATABASE", ROLE):
+        parts = scanner.name()
+        if parts[0] != SHARED or len(parts) != 2:  # of the engine's own databases there are none
+            raise does_not_exist("Database Role", ".".join(parts))
+        scanner.expect(direction)
+        return ["USAGE"], Target("DATABASE ROLE", ".".join(map(display, parts)))
     privileges = [_words_up_to(scanner, ",", "ON")]
     while scanner.accept(","):
         privileges.append(_words_up_to(scanner, ",", "ON"))

@@ -155,6 +155,16 @@ def test_a_grant_on_all_is_one_for_each_and_on_future_ones_is_kept_apart(run: Ru
     ]
 
 
+def test_a_role_of_the_shared_database_is_granted(run: Run) -> None:
+    run("CREATE ROLE ANALYST")
+    run("GRANT DATABASE ROLE SNOWFLAKE.PYPI_REPOSITORY_USER TO ROLE ANALYST")
+    assert [(r["granted_on"], r["name"]) for r in run("SHOW GRANTS TO ROLE ANALYST")] == [
+        ("DATABASE_ROLE", "SNOWFLAKE.PYPI_REPOSITORY_USER")
+    ]
+    with pytest.raises(ProgrammingError, match="does not exist"):
+        run("GRANT DATABASE ROLE INTENTSCORE.NOBODY TO ROLE ANALYST")
+
+
 @pytest.mark.parametrize(
     "statement",
     ["GRANT SELECT ON TABLE NOWHERE TO ROLE PUBLIC", "GRANT ROLE NOBODY TO USER local", "GRANT ROLE PUBLIC TO USER x",
