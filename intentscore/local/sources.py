@@ -50,6 +50,8 @@ def resolve(root: Expr, preparation: Preparation) -> Expr:
 def _table_functions(root: Expr, preparation: Preparation) -> Expr:
     for node in list(root.find_all(exp.TableFromRows)):
         call = node.this
+        if isinstance(call, exp.Window) and isinstance(call.this, NATIVE_TABLE_FUNCTIONS):
+            node.set("this", call := call.this)  # its rows are those of each input row, whatever the partition
         while isinstance(call, exp.Dot):
             call = call.expression
         if isinstance(call, NATIVE_TABLE_FUNCTIONS) or call.name.upper() == "STRTOK_SPLIT_TO_TABLE":

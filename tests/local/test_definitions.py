@@ -93,6 +93,8 @@ def test_parts_of_a_text_are_rows(connection: SnowflakeConnection) -> None:
         "select t.id, p.index, p.value from (select 1 as id, 'a-b' as s) as t, lateral split_to_table(t.s, '-') as p"
     )
     assert sorted(rows(connection, query)) == [(1, 1, "a"), (1, 2, "b")]
+    over = "select value from table(split_to_table('a-b', '-') over (partition by 1)) order by index"
+    assert rows(connection, over) == [("a",), ("b",)]
 
 
 def test_queries_may_be_nested_hundreds_deep(connection: SnowflakeConnection) -> None:
