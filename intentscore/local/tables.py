@@ -235,7 +235,7 @@ def alter_table(session: Session, head: Statement) -> Result:
         options = scanner.options({"COMMENT": str, "DATA_RETENTION_TIME_IN_DAYS": int, "CHANGE_TRACKING": bool})
         if "COMMENT" in options:
             session.fetch(f"COMMENT ON TABLE {session.physical(name)} IS {literal(options['COMMENT'])}")
-    elif not _drop_key(session, name, scanner):
+    elif not _comment_on_columns(session, name, scanner) and not _drop_key(session, name, scanner):
         _alter_columns(session, name, scanner)
     scanner.end()
     return results.done()
@@ -268,7 +268,7 @@ def _rename(session: Session, old: ObjectName, new: ObjectName) -> None:
 
 
 def _alter_columns(session: Session, name: ObjectName, scanner: Scanner) -> None:
-    """ADD, DROP, RENAME and ALTER COLUMN, which DuckDB has itself, and what it has not: keys and comments."""
+    """ADD, DROP, RENAME and ALTER COLUMN, which DuckDB has itself, and keys, which it has not."""
     text = scanner.rest()
     tree = sql.parse(f"ALTER TABLE X {text}")
     if not isinstance(tree, exp.Alter):
@@ -276,8 +276,6 @@ def _alter_columns(session: Session, name: ObjectName, scanner: Scanner) -> None
     for action in tree.args["actions"]:
         if isinstance(action, exp.AddConstraint):
             keys.add(session, name, action.expressions)
-        elif isinstance(action, exp.AlterColumn) and action.args.get("comment") is not None:
-            _comment_on_column(session, name, fold(action.this.sql(dialect="snowflake")), action.args["comment"].name)
         else:
             _alter_column(session, name, action)
 
@@ -287,6 +285,22 @@ def _alter_column(session: Session, name: ObjectName, action: Expr) -> None:
     text = folded.sql(dialect="duckdb")
     verb = "" if text.upper().startswith(("ADD", "DROP", "RENAME", "ALTER")) else "ADD COLUMN "
     session.fetch(f"ALTER TABLE {session.physical(name)} {verb}{text}")
+
+
+def _comment_on_columns(session: Session, name: ObjectName, scanner: Scanner) -> bool:
+    """ALTER | MODIFY [COLUMN] a COMMENT '…', b COMMENT '…'; False, and nothing passed, where it is something else."""
+    start = scanner.at
+    if not (scanner.accept("ALTER") or scanner.accept("MODIFY")):
+        return False
+    while True:
+        scanner.accept("COLUMN")
+        column = scanner.identifier()
+        if not scanner.accept("COMMENT"):
+            scanner.at = start
+            return False
+        _comment_on_column(session, name, column, scanner.string())
+        if not scanner.accept(","):
+            return True
 
 
 def _drop_key(session: Session, name: ObjectName, scanner: Scanner) -> bool:

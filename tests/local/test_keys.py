@@ -113,6 +113,12 @@ def test_a_column_gets_a_comment(tables: Run, verb: str) -> None:
     assert {r["name"]: r["comment"] for r in tables("DESC TABLE VISITS")}["DAY"] == "of the visit"
 
 
+def test_several_columns_get_comments_at_once(tables: Run) -> None:
+    tables('ALTER TABLE VISITS ALTER "DAY" COMMENT $$of the visit$$, COLUMN N COMMENT $$$$')
+    comments = {r["name"]: r["comment"] for r in tables("DESC TABLE VISITS")}
+    assert (comments["DAY"], comments["N"]) == ("of the visit", "")
+
+
 def test_a_clustering_key_is_shown_until_it_is_dropped(tables: Run) -> None:
     tables("ALTER TABLE VISITS CLUSTER BY (DAY, UID)")
     assert tables("SHOW TABLES LIKE 'VISITS'")[0]["cluster_by"] == "LINEAR(DAY, UID)"
