@@ -191,7 +191,9 @@ class _Shaper:
 
     def expression(self, node: Expr, scope: _Scope) -> Field:
         """Type and nullability of an expression; its name is the caller's business."""
-        found = self._expression(node, scope)
+        found = scope.settled.get(id(node))
+        if found is None:
+            found = scope.settled[id(node)] = self._expression(node, scope)
         if found.type is not None:
             node.meta[KIND] = found.type
         return found
@@ -286,6 +288,8 @@ class _Scope:
         self.sources = sources
         self.ctes = ctes or {}
         self.aliases: dict[str, Field] = {}
+        self.settled: dict[int, Field] = {}
+        """By the node's id: each is asked for by all that surround it."""
 
     @property
     def complete(self) -> bool:

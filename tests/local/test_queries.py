@@ -172,3 +172,12 @@ def test_a_tag_for_one_statement_is_not_the_sessions(session: Session) -> None:
         "WHERE QUERY_TEXT IN ('SELECT 1', 'SELECT 2') ORDER BY START_TIME"
     ).collect()
     assert [row.QUERY_TAG for row in found] == ["statement", "session"]
+
+
+def test_long_chains_of_operators_are_read_once(connection: SnowflakeConnection) -> None:
+    """Each operator asks for the types of its two sides; were they settled anew each time, this would not end."""
+    cursor = connection.cursor()
+    cursor.execute("CREATE TEMPORARY TABLE CHAIN AS SELECT 1 AS A, 'x' AS B")
+    conditions = " OR ".join(["(A > 1 AND B IS NULL)"] * 60)
+    cursor.execute(f"SELECT {' + '.join(['A'] * 60)}, {' || '.join(['B'] * 60)}, {conditions} FROM CHAIN")
+    assert cursor.fetchall() == [(60, "x" * 60, False)]
