@@ -81,13 +81,6 @@ SESSION_FEATURES: tuple[Feature, ...] = (
     numeric("LOG_PAGE_VALUES", "natural logarithm of 1 + page value", "LN(1 + PAGE_VALUES)"),
     numeric("TOTAL_VALUE", "mean page value times pages seen", f"PAGE_VALUES * {PAGES}"),
     numeric("LOG_TOTAL_VALUE", "natural logarithm of 1 + total value", f"LN(1 + PAGE_VALUES * {PAGES})"),
-    numeric("VALUE_PER_PAGE", "mean page value over pages seen", _ratio("PAGE_VALUES", PAGES)),
-    numeric(
-        "LOG_VALUE_PER_PAGE",
-        "natural logarithm of 1 + page value, over pages seen",
-        _ratio("LN(1 + PAGE_VALUES)", PAGES),
-    ),
-    numeric("VALUE_PER_EXIT", "page value over exit rate plus 0.001", "PAGE_VALUES / (EXIT_RATES + 0.001)"),
     numeric("VALUE_AFTER_EXIT", "page value times the share that stays", "PAGE_VALUES * (1 - EXIT_RATES)"),
     numeric("LOG_TOTAL_DURATION", "natural logarithm of 1 + seconds on all pages", f"LN(1 + {SECONDS})"),
     numeric("MONTH_NUMBER", "month as a number, 1 to 12", MONTH_NUMBER),

@@ -119,11 +119,6 @@ WORDINGS: dict[str, Wording] = {
     "LOG_TOTAL_VALUE": _says(
         "On a logarithmic scale, the mean page value times the number of pages seen is {value}", _anti_log(_number(2))
     ),
-    "VALUE_PER_PAGE": _says("The mean page value divided by the number of pages seen is {value}", _number(3)),
-    "LOG_VALUE_PER_PAGE": _says(
-        "The logarithm of the mean page value, divided by the number of pages seen, is {value}", _number(3)
-    ),
-    "VALUE_PER_EXIT": _says("The mean page value divided by the mean exit rate is {value}", _number(0)),
     "VALUE_AFTER_EXIT": _says("The mean page value times the share of visitors who stay is {value}", _number(2)),
     "LOG_TOTAL_DURATION": _says("On a logarithmic scale, the shopper spent {value} on all pages", _anti_log(_time)),
     "MONTH_NUMBER": _one_of(

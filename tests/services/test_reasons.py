@@ -40,12 +40,6 @@ FACTS: dict[str, tuple[float, str]] = {
         math.log(813.5),
         "On a logarithmic scale, the mean page value times the number of pages seen is 812.50",
     ),
-    "VALUE_PER_PAGE": (0.3125, "The mean page value divided by the number of pages seen is 0.313"),
-    "LOG_VALUE_PER_PAGE": (
-        0.0625,
-        "The logarithm of the mean page value, divided by the number of pages seen, is 0.063",
-    ),
-    "VALUE_PER_EXIT": (812.6, "The mean page value divided by the mean exit rate is 813"),
     "VALUE_AFTER_EXIT": (62.02, "The mean page value times the share of visitors who stay is 62.02"),
     "LOG_TOTAL_DURATION": (math.log(241), "On a logarithmic scale, the shopper spent 4.0 minutes on all pages"),
     "MONTH_NUMBER": (11, "The session is in November"),
