@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 from sqlglot import Expr, exp
 
-from intentscore.local import types
+from intentscore.local import expression_types, types
 from intentscore.local.rewrites.joins import is_asof, row_sources, using
-from intentscore.local.rewrites.registry import KIND, POSITION, kind_of
+from intentscore.local.rewrites.registry import KIND, POSITION
 from intentscore.local.types import ColumnType
 
 TableFields = Callable[[exp.Table], "list[Field] | None"]
@@ -93,7 +93,7 @@ class _Shaper:
         if left is None or right is None or len(left) != len(right) or node.args.get("by_name"):
             return None
         return [
-            Field(a.name, a.type if a.type == b.type else _wider(a.type, b.type), _together(node, a, b))
+            Field(a.name, a.type if a.type == b.type else expression_types.wider(a.type, b.type), _together(node, a, b))
             for a, b in zip(left, right, strict=True)
         ]
 
@@ -102,7 +102,7 @@ class _Shaper:
         scope = _Scope([])
         cells = [[self.expression(cell, scope) for cell in row] for row in rows]
         columns = [
-            Field(f"COLUMN{i + 1}", _common([c.type for c in column]), any(c.nullable for c in column))
+            Field(f"COLUMN{i + 1}", expression_types.common([c.type for c in column]), any(c.nullable for c in column))
             for i, column in enumerate(zip(*cells, strict=False))
         ]
         return _renamed(columns, node.args.get("alias")) or columns
@@ -213,26 +213,26 @@ class _Shaper:
             case exp.Boolean():
                 return Field("", types.BOOLEAN, nullable=False)
             case exp.Literal():
-                return Field("", _literal(node), nullable=False)
+                return Field("", expression_types.of_literal(node), nullable=False)
             case exp.Neg():
                 return self.expression(node.this, scope)
             case exp.TryCast():
                 self.expression(node.this, scope)
-                return Field("", _declared(node.to))
+                return Field("", expression_types.declared(node.to))
             case exp.Cast():
-                return Field("", _declared(node.to), self.expression(node.this, scope).nullable)
+                return Field("", expression_types.declared(node.to), self.expression(node.this, scope).nullable)
             case exp.Window():
                 self._visit(node, scope)
                 inner = self.expression(node.this, scope)
                 return Field("", inner.type, inner.nullable)
             case exp.Case() | exp.If():
                 return self._branches(node, scope)
-            case exp.Anonymous() if _name(node) == "IFF" and len(node.expressions) == 3:
+            case exp.Anonymous() if expression_types.called(node) == "IFF" and len(node.expressions) == 3:
                 parts = [self.expression(e, scope) for e in node.expressions[1:]]
-                return Field("", _common([p.type for p in parts]), any(p.nullable for p in parts))
+                return Field("", expression_types.common([p.type for p in parts]), any(p.nullable for p in parts))
             case exp.Coalesce():
                 parts = [self.expression(e, scope) for e in (node.this, *node.expressions)]
-                return Field("", _common([p.type for p in parts]), all(p.nullable for p in parts))
+                return Field("", expression_types.common([p.type for p in parts]), all(p.nullable for p in parts))
         return self._computed(node, scope)
 
     def _named(self, node: exp.Column, scope: _Scope) -> Field:
@@ -261,13 +261,13 @@ class _Shaper:
 
     def _computed(self, node: Expr, scope: _Scope) -> Field:
         self._visit(node, scope)
-        kind = _arithmetic(node) or _TYPE_OF.get(type(node)) or _TYPE_BY_NAME.get(_name(node))
-        if isinstance(node, _NEVER_NULL) or _name(node) in _NEVER_NULL_BY_NAME:
+        kind = expression_types.settled(node)
+        if expression_types.never_null(node):
             return Field("", kind, nullable=False)
-        if isinstance(node, _OF_ITS_ARGUMENT):
+        if isinstance(node, expression_types.OF_ITS_ARGUMENT):
             inner = self.expression(node.this, scope)
             return Field("", inner.type, nullable=True)
-        if isinstance(node, _STRICT):
+        if isinstance(node, expression_types.STRICT):
             children = [child for child in node.iter_expressions() if not isinstance(child, exp.Var)]
             return Field("", kind, any(self.expression(child, scope).nullable for child in children))
         return Field("", kind)
@@ -280,7 +280,7 @@ class _Shaper:
             results, default = [node.args["true"]], node.args.get("false")
         parts = [self.expression(r, scope) for r in results]
         parts.append(self.expression(default, scope) if default is not None else UNKNOWN)
-        return Field("", _common([p.type for p in parts]), any(p.nullable for p in parts))
+        return Field("", expression_types.common([p.type for p in parts]), any(p.nullable for p in parts))
 
 
 class _Scope:
@@ -321,123 +321,10 @@ class _Scope:
         return None, UNKNOWN
 
 
-_SEMI_STRUCTURED: dict[type[Expr], ColumnType] = {
-    exp.ParseJSON: types.VARIANT, exp.JSONExtract: types.VARIANT, exp.ToVariant: types.VARIANT,
-    exp.Array: types.ARRAY, exp.ArrayAgg: types.ARRAY, exp.Split: types.ARRAY, exp.ArrayConcat: types.ARRAY,
-    exp.ArrayUniqueAgg: types.ARRAY, exp.JSONObject: types.OBJECT, exp.Struct: types.OBJECT,
-    exp.StarMap: types.OBJECT, exp.ObjectAgg: types.OBJECT, exp.JSONObjectAgg: types.OBJECT,
-}  # fmt: skip
-_TYPE_OF: dict[type[Expr], ColumnType] = _SEMI_STRUCTURED | {
-    exp.CurrentTimestamp: types.TIMESTAMP_LTZ, exp.Count: replace(types.NUMBER, precision=18),
-    exp.RowNumber: replace(types.NUMBER, precision=18), exp.Rank: replace(types.NUMBER, precision=18),
-    exp.DenseRank: replace(types.NUMBER, precision=18),
-}  # fmt: skip
-_TYPE_BY_NAME: dict[str, ColumnType] = {
-    **dict.fromkeys(("TO_VARIANT", "PARSE_JSON", "TRY_PARSE_JSON", "GET", "GET_PATH", "XMLGET"), types.VARIANT),
-    **dict.fromkeys(
-        ("TO_OBJECT", "AS_OBJECT", "OBJECT_CONSTRUCT", "OBJECT_CONSTRUCT_KEEP_NULL", "OBJECT_AGG", "OBJECT_DELETE",
-         "OBJECT_INSERT", "OBJECT_PICK"), types.OBJECT),
-    **dict.fromkeys(
-        ("TO_ARRAY", "AS_ARRAY", "ARRAY_CONSTRUCT", "ARRAY_CONSTRUCT_COMPACT", "ARRAY_APPEND", "ARRAY_CAT",
-         "ARRAY_COMPACT", "ARRAY_INSERT", "ARRAY_PREPEND", "ARRAY_SLICE", "ARRAY_DISTINCT",
-         "ARRAY_EXCEPT", "ARRAY_INTERSECTION", "ARRAY_SORT", "ARRAY_FLATTEN", "ARRAY_UNIQUE_AGG", "OBJECT_KEYS",
-         "STRTOK_TO_ARRAY", "ARRAY_GENERATE_RANGE"), types.ARRAY),
-    **dict.fromkeys(
-        ("UPPER", "LOWER", "SUBSTR", "SUBSTRING", "TRIM", "LTRIM", "RTRIM", "LEFT", "RIGHT", "LPAD", "RPAD", "REPLACE",
-         "REPEAT", "REVERSE", "INITCAP", "SPLIT_PART", "TO_VARCHAR", "TO_CHAR", "CONCAT_WS"), types.TEXT),
-    **dict.fromkeys(("TO_GEOGRAPHY", "TRY_TO_GEOGRAPHY", "ST_GEOGRAPHYFROMTEXT", "ST_GEOGFROMTEXT"), types.GEOGRAPHY),
-    **dict.fromkeys(("TO_GEOMETRY", "TRY_TO_GEOMETRY", "ST_GEOMETRYFROMTEXT"), types.GEOMETRY),
-    **dict.fromkeys(("TO_TIMESTAMP_LTZ", "TRY_TO_TIMESTAMP_LTZ"), types.TIMESTAMP_LTZ),
-    **dict.fromkeys(("TO_TIMESTAMP_TZ", "TRY_TO_TIMESTAMP_TZ", "TIMESTAMP_TZ_FROM_PARTS"), types.TIMESTAMP_TZ),
-}  # fmt: skip
-_NEVER_NULL = (exp.Count, exp.CountIf, exp.Is, exp.Exists, exp.CurrentTimestamp, exp.CurrentDate, exp.RowNumber,
-               exp.Rank, exp.DenseRank, exp.Array, exp.JSONObject, exp.Struct, exp.StarMap)  # fmt: skip
-_NEVER_NULL_BY_NAME = {"ARRAY_CONSTRUCT", "OBJECT_CONSTRUCT", "RANDOM", "UUID_STRING", "SEQ1", "SEQ2", "SEQ4", "SEQ8"}
-_OF_ITS_ARGUMENT = (exp.Max, exp.Min, exp.AnyValue, exp.FirstValue, exp.LastValue, exp.Lag, exp.Lead, exp.NthValue,
-                    exp.Mode)  # fmt: skip
-_STRICT = (
-    exp.Binary, exp.Not, exp.Between, exp.Abs, exp.Upper, exp.Lower, exp.Length, exp.Trim, exp.Ceil, exp.Floor,
-    exp.Round, exp.Concat, exp.Substring, exp.Year, exp.Month, exp.Day, exp.DateDiff, exp.DateAdd, exp.Sign, exp.Exp,
-    exp.DateTrunc, exp.TimestampTrunc, exp.Bracket,
-)  # fmt: skip
-
-
 def _column_name(projection: Expr) -> str:
     if POSITION in projection.meta:
         return projection.name if projection.name.startswith("$") else f"${projection.name}"
     return str(projection.alias_or_name)
-
-
-def _arithmetic(node: Expr) -> ColumnType | None:
-    """The type of a sum, product or quotient whose operands' types are known.
-
-    Source: https://docs.snowflake.com/en/sql-reference/operators-arithmetic
-    """
-    if not isinstance(node, (exp.Add, exp.Sub, exp.Mul, exp.Div)):
-        return None
-    left, right = kind_of(node.this), kind_of(node.expression)
-    if left is None or right is None:
-        return None
-    if {left.wire, right.wire} == {"date", "fixed"} and not isinstance(node, (exp.Mul, exp.Div)):
-        return types.DATE
-    if types.REAL in (left, right) and {left.wire, right.wire} <= {"fixed", "real"}:
-        return types.REAL
-    return _exact(node, left, right) if left.wire == right.wire == "fixed" else None
-
-
-def _exact(node: Expr, left: ColumnType, right: ColumnType) -> ColumnType:
-    (p, s), (q, t) = ((kind.precision or 38, kind.scale or 0) for kind in (left, right))
-    match node:
-        case exp.Mul():
-            scale = min(s + t, max(s, t, 12))
-            whole = (p - s) + (q - t)
-        case exp.Div():
-            scale = max(s, min(s + 6, 12))
-            whole = p - s + t
-        case _:
-            scale = max(s, t)
-            whole = max(p - s, q - t) + 1
-    return ColumnType("fixed", min(38, whole + scale), scale)
-
-
-def _name(node: Expr) -> str:
-    return node.name.upper() if isinstance(node, exp.Anonymous) else ""
-
-
-def _literal(node: exp.Literal) -> ColumnType:
-    if node.is_string:
-        return replace(types.TEXT, length=len(node.name))
-    if node.is_int:
-        return ColumnType("fixed", len(node.name.lstrip("0")) or 1, 0)
-    if "e" in node.name.lower():
-        return types.REAL
-    whole, _, fraction = node.name.partition(".")
-    return ColumnType("fixed", max(1, len(whole.lstrip("0")) + len(fraction)), len(fraction))
-
-
-def _declared(kind: exp.DataType) -> ColumnType | None:
-    try:
-        return types.from_declared(kind.sql(dialect="snowflake"))
-    except ValueError:
-        return None
-
-
-def _wider(a: ColumnType | None, b: ColumnType | None) -> ColumnType | None:
-    """The type two branches share, where both are known and of one kind."""
-    if a is None or b is None or a.wire != b.wire:
-        return None
-    if a.wire == "fixed" and a.scale == b.scale:
-        return replace(a, precision=max(a.precision or 38, b.precision or 38))
-    if a.wire in ("text", "binary"):
-        return replace(a, length=max(a.length or 0, b.length or 0))
-    return a if a == b else None
-
-
-def _common(kinds: list[ColumnType | None]) -> ColumnType | None:
-    found = kinds[0]
-    for kind in kinds[1:]:
-        found = _wider(found, kind)
-    return found
 
 
 def _together(node: exp.SetOperation, left: Field, right: Field) -> bool:
