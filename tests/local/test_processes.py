@@ -118,7 +118,7 @@ def test_an_interrupt_ends_the_waiting_for_guests(tmp_path: Path, start: Start) 
         assert port == f"PORT {engine.port}"
         assert "waiting for it to finish" in line(host)
         host.send_signal(signal.SIGINT)
-        host.wait(5)
+        host.wait(30)
 
 
 def test_many_threads_start_one_engine(tmp_path: Path) -> None:
