@@ -17,9 +17,10 @@ from intentscore.local.engine import open_engine, retry_while_running
 
 ROOT = Path(__file__).parents[2]
 HOST = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from intentscore.local.engine import open_engine
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's shell has it ignored
 with open_engine(Path(sys.argv[1]), lambda message: print("TOLD", message, flush=True)) as engine:
     print("PORT", engine.port, flush=True)
     exec(sys.argv[2])
