@@ -16,7 +16,8 @@ from intentscore.local import names, results, rewrites, routines, sql, types
 from intentscore.local.errors import SnowflakeError, invalid
 from intentscore.local.results import Result
 from intentscore.local.routines import PROCEDURE, Found
-from intentscore.local.signatures import Routine, read_routine
+from intentscore.local.scripting import blocks
+from intentscore.local.signatures import Parameter, Routine, read_routine
 from intentscore.local.sources import reference
 from intentscore.local.statements import Effect, Statement, statement
 from intentscore.local.types import ColumnType
@@ -148,6 +149,8 @@ def plain(table: pa.Table) -> pa.Table:
 
 
 def run(session: Session, found: Found, arguments: Arguments, *, describe_only: bool = False) -> Result:
+    if found.routine.language == "SQL":
+        return _run_block(session, found, arguments, describe_only=describe_only)
     definition = routines.definition(session, found.routine, PROCEDURE)
     kinds = [column_type(kind, stored) for _, kind, stored in definition.returns]
     labels = [name for name, _, _ in definition.returns] if found.routine.columns else [found.routine.name]
@@ -164,6 +167,17 @@ def run(session: Session, found: Found, arguments: Arguments, *, describe_only: 
             )  # fmt: skip
         return Result(_printed(table, kinds[0]).rename_columns(labels), kinds)
     return _returned_table(session, found.routine, answer["query_id"], labels)
+
+
+def _run_block(session: Session, found: Found, arguments: Arguments, *, describe_only: bool) -> Result:
+    routine = found.routine
+    if describe_only:
+        outputs = routine.columns or [Parameter(routine.name, routine.returns)]
+        return results.rows({o.name: types.from_declared(o.type) for o in outputs}, [])
+    was_open = session.in_transaction
+    answer = blocks.call(session, routine, found.name, converted(session, routine, arguments))
+    _refuse_open_transaction(session, was_open=was_open)
+    return answer
 
 
 def _printed(table: pa.Table, kind: ColumnType) -> pa.Table:
@@ -229,6 +243,11 @@ def _guest(session: Session, found: Found) -> Iterator[dict[str, Any]]:
         del engine.guests[token]
         if found.routine.execute_as == "OWNER":
             session.database, session.schema = stood
+    _refuse_open_transaction(session, was_open=was_open)
+
+
+def _refuse_open_transaction(session: Session, *, was_open: bool) -> None:
+    """A procedure ends the transactions that it begins."""
     if session.in_transaction and not was_open and session.parameters["AUTOCOMMIT"]:
         session.rollback()
         raise SnowflakeError(

@@ -53,6 +53,8 @@ class Query:
     context: tuple[str | None, ...] = ()
     tag: str = ""
     stopped_by: SnowflakeError | None = None
+    outer: Query | None = None
+    """The query that runs this one as one of its statements."""
     finished: threading.Event = field(default_factory=threading.Event)
     stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -86,8 +88,23 @@ class Query:
             self.finished.wait(INTERRUPT_EVERY_S)
 
     def raise_if_stopped(self) -> None:
+        """Also when the query this one is a statement of has been stopped."""
         if self.stopped_by is not None:
             raise self.stopped_by
+        if self.outer is not None:
+            self.outer.raise_if_stopped()
+
+    def is_within(self, query: Query) -> bool:
+        return self is query or (self.outer is not None and self.outer.is_within(query))
+
+
+def timer(query: Query, limit_s: float) -> threading.Timer | None:
+    """Stops the query after its time; None where it has no limit."""
+    if not 0 < limit_s < threading.TIMEOUT_MAX:
+        return None
+    stopping = threading.Timer(limit_s, query.stop, [timed_out(limit_s)])
+    stopping.daemon = True
+    return stopping
 
 
 class QueryLog:

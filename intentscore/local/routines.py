@@ -14,6 +14,7 @@ from intentscore.local.errors import COMPILATION, SnowflakeError, already_exists
 from intentscore.local.names import ObjectName
 from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner
+from intentscore.local.scripting import parser
 from intentscore.local.signatures import Parameter, Routine, duckdb_type, family, read_routine
 from intentscore.local.statements import Effect, Statement, statement
 from intentscore.local.types import ColumnType
@@ -92,7 +93,9 @@ def _create(session: Session, head: Statement, kind: str, *, aggregate: bool = F
 
 def check(session: Session, routine: Routine, kind: str) -> None:
     """What an account refuses at CREATE."""
-    if routine.language == "SQL" and kind == FUNCTION:
+    if routine.language == "SQL":
+        if kind == PROCEDURE:
+            parser.parse(parser.as_block(str(routine.body)))
         return
     if routine.language != "PYTHON":
         raise unsupported(f"a {kind.lower()} in the language {routine.language}")

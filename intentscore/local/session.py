@@ -24,6 +24,7 @@ from intentscore.local.python_functions import python_function
 from intentscore.local.queries import Query
 from intentscore.local.results import Result, ResultStore
 from intentscore.local.scanner import Scanner
+from intentscore.local.scripting import blocks, parser
 from intentscore.local.statements import Effect
 from intentscore.local.transactions import Connection, Transaction
 from intentscore.local.turns import Turn
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 KEEPS_TRANSACTION = "SNOWPARK_SKIP_TXN_COMMIT_IN_DDL"
-MAX_TIMER_S = threading.TIMEOUT_MAX
 
 
 class Session:
@@ -137,6 +137,8 @@ class Session:
     def execute(self, text: str, bindings: Sequence[Any] = (), *, describe_only: bool = False) -> Result:
         """Run one statement of Snowflake's SQL and answer as Snowflake would."""
         with self.turn():
+            if parser.is_block(text):
+                return blocks.run_block(self, text, bindings, describe_only=describe_only)
             text = stages.with_quoted_addresses(with_variables(text, self.variables))
             head = statements.read_head(Scanner(text, bindings))
             several.refuse_several(text)
@@ -273,14 +275,11 @@ class Session:
         query.tag = str(self.parameters.get("QUERY_TAG") or "")
         query.context = (self.database, self.schema, self.warehouse, self.role)
         limit_s = float(self.parameters.get("STATEMENT_TIMEOUT_IN_SECONDS") or 0)
-        timer = (
-            threading.Timer(limit_s, query.stop, [queries.timed_out(limit_s)]) if 0 < limit_s < MAX_TIMER_S else None
-        )
+        timer = queries.timer(query, limit_s)
         with self._interrupting:
-            self._current = query
+            self._current, query.outer = query, outer
         try:
             if timer:
-                timer.daemon = True
                 timer.start()
             yield
         finally:
@@ -298,7 +297,7 @@ class Session:
         for worker in list(self.workers.get(query.id, ())):
             worker.cancel()
         with self._interrupting:
-            if self._current is query or query.id in self.workers:
+            if (self._current and self._current.is_within(query)) or query.id in self.workers:
                 self.duck.interrupt()
 
     def raise_if_cancelled(self) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlglot.tokenizer_core import Token, TokenType
 
 from intentscore.local import results, types
 from intentscore.local.errors import SnowflakeError
-from intentscore.local.queries import Query
+from intentscore.local.queries import Query, stopped
 from intentscore.local.results import Result
 from intentscore.local.scanner import tokenize
 
@@ -35,12 +35,12 @@ def _parts(tokens: list[Token]) -> list[list[Token]]:
             found.append([])
             continue
         if token.token_type not in (TokenType.STRING, TokenType.RAW_STRING, TokenType.IDENTIFIER):
-            depth = max(0, depth + _opens(words, i, found[-1], depth))
+            depth = max(0, depth + nesting(words, i, found[-1], depth))
         found[-1].append(token)
     return [part for part in found if part]
 
 
-def _opens(words: list[str], i: int, before: list[Token], depth: int) -> int:
+def nesting(words: list[str], i: int, before: list[Token], depth: int) -> int:
     """1 where a block of several statements begins, -1 where it ends."""
     match words[i]:
         case "DECLARE" if not before or before[-1].text.upper() == "AS":
@@ -82,20 +82,32 @@ def execute(session: Session, parent: Query, wanted: int, bindings: Sequence[Any
     for text in statements:
         count = sum(token.token_type is TokenType.PLACEHOLDER for token in tokenize(text))
         mine, waiting = waiting[:count], waiting[count:]
-        child = Query(results.new_query_id(), session, text, session.id)
-        child.parameters = {k: v for k, v in parent.parameters.items() if k != "MULTI_STATEMENT_COUNT"}
-        session.engine.queries.add(child)
+        child = add_child(session, text, parent.parameters)
         parent.children.append(child)
-        _run(session, parent, child, mine)
+        _run(session, child, mine)
         if child.error is not None:
             raise child.error
     return results.rows({"multiple statement execution": types.TEXT}, [["Multiple statements executed successfully."]])
 
 
-def _run(session: Session, parent: Query, child: Query, bindings: Sequence[Any]) -> None:
-    def work() -> Result:
-        parent.raise_if_stopped()
-        return session.execute(child.text, bindings)
+def add_child(session: Session, text: str, parameters: Mapping[str, Any]) -> Query:
+    """A query of its own for one of several statements; what the request says holds for each."""
+    child = Query(results.new_query_id(), session, text, session.id)
+    child.parameters = {k: v for k, v in parameters.items() if k != "MULTI_STATEMENT_COUNT"}
+    session.engine.queries.add(child)
+    return child
 
-    result = session.run(child, work)
+
+def _run(session: Session, child: Query, bindings: Sequence[Any]) -> Result | None:
+    result = session.run(child, lambda: session.execute(child.text, bindings))
     child.kind = str(result.statement_type) if result is not None else ""
+    return result
+
+
+def run_child(session: Session, text: str, bindings: Sequence[Any]) -> tuple[str, Result]:
+    """Run a statement within another, as a query of its own: its id, and what it answered."""
+    child = add_child(session, text, {})
+    result = _run(session, child, bindings)
+    if result is None:
+        raise child.error or stopped()
+    return child.id, result

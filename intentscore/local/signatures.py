@@ -175,6 +175,8 @@ def read_routine(scanner: Scanner, name: str, *, ends_with: str = "") -> Routine
             case _ if word in _VALUES:
                 scanner.expect("=")
                 found.options[word] = _read_value(scanner)
+            case "AS" if scanner.peek() in ("BEGIN", "DECLARE"):
+                found.body = scanner.rest()
             case "AS":
                 found.body = str(scanner.value())
             case _:
