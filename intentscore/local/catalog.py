@@ -191,7 +191,7 @@ class Catalog:
                 [new.name, old.schema, old.name],
             )
         self.move_tags(old, new, "TABLE")
-        for kind in OF_TABLES:
+        for kind in ("VIEW", "DYNAMIC TABLE", *OF_TABLES):
             if entry := self.get(kind, old):
                 self.remove(kind, old)
                 entry.name = new
@@ -200,7 +200,7 @@ class Catalog:
     def rename_temporary_table(self, old: ObjectName, new: ObjectName) -> None:
         if old in self._temporary_columns:
             self._temporary_columns[new] = self._temporary_columns.pop(old)
-        for kind in OF_TABLES:
+        for kind in ("VIEW", *OF_TABLES):
             if entry := self._temporary.pop((kind, old), None):
                 self._temporary[kind, new] = replace(entry, name=new)
 

@@ -17,7 +17,7 @@ from intentscore.local.names import ObjectName, display, fold, literal, quote
 from intentscore.local.results import Result
 from intentscore.local.shapes import Field
 from intentscore.local.statements import Effect, Statement, statement
-from intentscore.local.tables import drop_relation, drop_temporary, object_name
+from intentscore.local.tables import drop_relation, drop_temporary, object_name, refuse_other_kind
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
@@ -92,6 +92,8 @@ def _require_values(plan: Plan) -> None:
 
 def _exists_already(session: Session, name: ObjectName, tree: exp.Create, head: Statement) -> bool:
     if head.or_replace:
+        if not head.temporary:
+            refuse_other_kind(session, name, TABLE)
         return False
     there = name in session.temporary_tables if head.temporary else session.relation_kind(name) is not None
     if there and not tree.args.get("exists"):

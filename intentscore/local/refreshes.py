@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from intentscore.local import schedules
 from intentscore.local.catalog import Entry
 from intentscore.local.names import split
 from intentscore.local.sources import table_function
@@ -15,9 +16,14 @@ if TYPE_CHECKING:
     from intentscore.local.session import Session
 
 KEPT = 100
-_TIMES = ("DATA_TIMESTAMP", "REFRESH_START_TIME", "REFRESH_END_TIME")
-_TEXTS = ("NAME", "SCHEMA_NAME", "DATABASE_NAME", "STATE", "STATE_CODE", "STATE_MESSAGE", "QUERY_ID",
-          "QUALIFIED_NAME", "REFRESH_ACTION", "REFRESH_TRIGGER")  # fmt: skip
+_TEXT, _MOMENT = pa.string(), pa.timestamp("us", tz="UTC")
+_SCHEMA = pa.schema([
+    ("NAME", _TEXT), ("SCHEMA_NAME", _TEXT), ("DATABASE_NAME", _TEXT), ("STATE", _TEXT), ("STATE_CODE", _TEXT),
+    ("STATE_MESSAGE", _TEXT), ("QUERY_ID", _TEXT), ("DATA_TIMESTAMP", _MOMENT), ("REFRESH_START_TIME", _MOMENT),
+    ("REFRESH_END_TIME", _MOMENT), ("COMPLETION_TARGET", _MOMENT), ("QUALIFIED_NAME", _TEXT),
+    ("LAST_COMPLETED_DEPENDENCY", _TEXT), ("STATISTICS", _TEXT), ("REFRESH_ACTION", _TEXT),
+    ("REFRESH_TRIGGER", _TEXT), ("TARGET_LAG_SEC", pa.int64()), ("GRAPH_HISTORY_VALID_FROM", _MOMENT),
+])  # fmt: skip
 
 
 def note(session: Session, entry: Entry, started: datetime) -> None:
@@ -41,18 +47,17 @@ def refresh_history(
     tables = [e for e in tables if wanted in (None, e.name) and str(e.name).startswith(name_prefix)]
     found = [] if error_only else [(e, r) for e in tables for r in e.details.get("history", [])]
     found = sorted(found, key=lambda pair: str(pair[1]["started"]), reverse=True)[: int(result_limit)]
-    rows = [_row(entry, refresh) for entry, refresh in found]
-    return pa.table(
-        {column: pa.array([row[column] for row in rows], pa.string()) for column in _TEXTS}
-        | {column: pa.array([row[column] for row in rows], pa.timestamp("us", tz="UTC")) for column in _TIMES}
-    )
+    return pa.Table.from_pylist([_row(entry, refresh) for entry, refresh in found], _SCHEMA)
 
 
 def _row(entry: Entry, refresh: dict[str, Any]) -> dict[str, Any]:
     started, ended = (datetime.fromisoformat(refresh[key]) for key in ("started", "ended"))
+    lag = schedules.lag_s(str(entry.details["target_lag"]))
     return {
         "NAME": entry.name.name, "SCHEMA_NAME": entry.name.schema, "DATABASE_NAME": entry.name.database,
-        "STATE": "SUCCEEDED", "STATE_CODE": "SUCCESS", "STATE_MESSAGE": None, "QUERY_ID": None,
-        "QUALIFIED_NAME": str(entry.name), "REFRESH_ACTION": refresh["action"], "REFRESH_TRIGGER": refresh["trigger"],
-        "DATA_TIMESTAMP": started, "REFRESH_START_TIME": started, "REFRESH_END_TIME": ended,
+        "STATE": "SUCCEEDED", "STATE_CODE": "SUCCESS", "QUALIFIED_NAME": str(entry.name),
+        "REFRESH_ACTION": refresh["action"], "REFRESH_TRIGGER": refresh["trigger"], "DATA_TIMESTAMP": started,
+        "REFRESH_START_TIME": started, "REFRESH_END_TIME": ended, "TARGET_LAG_SEC": lag,
+        "COMPLETION_TARGET": None if lag is None else started + timedelta(seconds=lag),
+        "GRAPH_HISTORY_VALID_FROM": entry.created_on,
     }  # fmt: skip

@@ -15,8 +15,8 @@ from intentscore.local import schedules, sql, tasks
 from intentscore.local.catalog import Entry
 from intentscore.local.errors import SnowflakeError
 from intentscore.local.names import ObjectName
+from intentscore.local.tables import DYNAMIC
 from intentscore.local.tasks import Schema, Task
-from intentscore.local.views import DYNAMIC
 
 if TYPE_CHECKING:
     from intentscore.local.engine import Engine

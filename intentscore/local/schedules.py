@@ -102,11 +102,26 @@ def interval(seconds: int) -> Interval:
     return Interval(seconds)
 
 
+_LAG = re.compile(r"\s*(\d+)\s*(s|sec|second|m|min|minute|h|hr|hour|d|day)s?\s*", re.IGNORECASE)
+_LAG_UNITS = {"S": "second", "M": "minute", "H": "hour", "D": "day"}
+
+
 def lag_s(text: str) -> int | None:
     """Seconds of a dynamic table's TARGET_LAG, for example `1 minute`; None for DOWNSTREAM."""
+    lag = _lag(text)
+    return None if lag is None else lag[0] * {**_UNITS, "DAY": 86_400}[lag[1].upper()]
+
+
+def shown_lag(text: str) -> str:
+    """A TARGET_LAG as SHOW prints it: `2h` is `2 hours`."""
+    lag = _lag(text)
+    return "DOWNSTREAM" if lag is None else f"{lag[0]} {lag[1]}{'' if lag[0] == 1 else 's'}"
+
+
+def _lag(text: str) -> tuple[int, str] | None:
     if text.strip().upper() == "DOWNSTREAM":
         return None
-    found = re.fullmatch(r"\s*(\d+)\s*(second|minute|hour|day)s?\s*", text, re.IGNORECASE)
+    found = _LAG.fullmatch(text)
     if found is None:
         raise invalid(f"invalid target lag '{text}'")
-    return int(found[1]) * {**_UNITS, "DAY": 86_400}[found[2].upper()]
+    return int(found[1]), _LAG_UNITS[found[2][0].upper()]

@@ -10,8 +10,8 @@ from intentscore.local.names import ObjectName
 from intentscore.local.results import Result
 from intentscore.local.show import Listing, Relation, columns_of, linear, named_listing, read_listing, relations
 from intentscore.local.statements import Statement, statement
+from intentscore.local.tables import DYNAMIC
 from intentscore.local.types import NUMBER, TEXT
-from intentscore.local.views import DYNAMIC
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session

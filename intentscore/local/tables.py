@@ -9,8 +9,8 @@ from sqlglot import Expr, exp
 
 from intentscore.local import keys, names, results, rewrites, sql
 from intentscore.local.catalog import CLUSTERING, OF_TABLES, Entry
-from intentscore.local.errors import already_exists, does_not_exist, unsupported
-from intentscore.local.names import ObjectName, fold, literal, quote
+from intentscore.local.errors import COMPILATION, SnowflakeError, already_exists, does_not_exist, unsupported
+from intentscore.local.names import ObjectName, display, fold, literal, quote
 from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner
 from intentscore.local.statements import Effect, Statement, statement
@@ -19,6 +19,8 @@ from intentscore.local.tags import set_tags, unset_tags
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
+
+DYNAMIC = "DYNAMIC TABLE"
 
 
 @statement("CREATE DATABASE", effect=Effect.CONTROL)
@@ -177,8 +179,16 @@ def drop_relation(session: Session, name: ObjectName) -> None:
         session.catalog.forget_columns(name)
         session.catalog.clear_tags(name, "TABLE")
         session.catalog.forget_loaded_files(name)
-        for described in ("VIEW", "DYNAMIC TABLE", *OF_TABLES):
+        for described in ("VIEW", DYNAMIC, *OF_TABLES):
             session.catalog.remove(described, name)
+
+
+def refuse_other_kind(session: Session, name: ObjectName, kind: str) -> None:
+    """OR REPLACE replaces an object by one of its own kind."""
+    there = DYNAMIC if session.catalog.get(DYNAMIC, name) else session.relation_kind(name)
+    if there not in (None, kind):
+        there = str(there).replace(" ", "_")
+        raise SnowflakeError(f"{COMPILATION}Object '{display(name.name)}' already exists as {there}", 1998, "42710")
 
 
 def drop_temporary(session: Session, name: ObjectName) -> None:
@@ -218,9 +228,9 @@ def alter_table(session: Session, head: Statement) -> Result:
             return results.done()
         raise does_not_exist("Table", str(name))
     if scanner.accept("RENAME", "TO"):
-        _rename(session, name, session.resolve(_relative(scanner.name(), name)))
+        rename(session, name, renamed(session, scanner, name))
     elif scanner.accept("SWAP", "WITH"):
-        _swap(session, name, session.resolve(_relative(scanner.name(), name)))
+        _swap(session, name, renamed(session, scanner, name))
     elif scanner.accept("CLUSTER", "BY"):
         _cluster(session, name, scanner.parenthesised())
     elif scanner.accept("DROP", "CLUSTERING", "KEY"):
@@ -248,22 +258,26 @@ def _cluster(session: Session, name: ObjectName, columns: str) -> None:
     )
 
 
-def _relative(parts: list[str], to: ObjectName) -> list[str]:
-    return parts if len(parts) > 1 else [to.database, to.schema, *parts]
+def renamed(session: Session, scanner: Scanner, old: ObjectName) -> ObjectName:
+    """The new name that comes next; a bare one stays in the schema of the old."""
+    parts = scanner.name()
+    return session.resolve(parts if len(parts) > 1 else [old.database, old.schema, *parts])
 
 
-def _rename(session: Session, old: ObjectName, new: ObjectName) -> None:
+def rename(session: Session, old: ObjectName, new: ObjectName) -> None:
+    """A table or view under another name, with all that is noted about it."""
     if session.table_exists(new):
         raise already_exists(new.name)
     if old in session.temporary_tables:
         physical = session.temporary_tables.pop(old)
-        session.fetch(f"ALTER TABLE temp.main.{quote(physical)} RENAME TO {quote('.'.join(new))}")
+        kind = "VIEW" if session.is_temporary_view(physical) else "TABLE"
+        session.fetch(f"ALTER {kind} temp.main.{quote(physical)} RENAME TO {quote('.'.join(new))}")
         session.temporary_tables[new] = ".".join(new)
         session.catalog.rename_temporary_table(old, new)
         return
     if old[:2] != new[:2]:
         raise unsupported("renaming a table into another schema")
-    session.fetch(f"ALTER TABLE {old.duckdb} RENAME TO {quote(new.name)}")
+    session.fetch(f"ALTER {session.relation_kind(old)} {old.duckdb} RENAME TO {quote(new.name)}")
     session.catalog.rename_table(old, new)
 
 
@@ -326,7 +340,7 @@ def _swap(session: Session, one: ObjectName, other: ObjectName) -> None:
         raise unsupported("swapping a temporary table, or tables of two schemas")
     aside = one._replace(name=f"_swap {one.name}")
     for old, new in ((one, aside), (other, one), (aside, other)):
-        _rename(session, old, new)
+        rename(session, old, new)
 
 
 # ---------------------------------------------------------------------------- comments

@@ -123,3 +123,55 @@ def test_a_tag_takes_only_the_values_it_allows(session: Session) -> None:
     assert [tuple(row) for row in session.sql(references).collect()] == [("STAGE_OF_LIFE", "draft")]
     tags = "SYSTEM$GET_TAG('STAGE_OF_LIFE', 'EVENTS', 'table'), SYSTEM$GET_TAG($$STAGE_OF_LIFE$$, $$OTHER$$, 'table')"
     assert tuple(session.sql(f"SELECT {tags}").collect()[0]) == ("draft", None)
+
+
+def test_a_dynamic_table_is_described_as_an_account_does(session: Session) -> None:
+    session.sql(
+        "CREATE OR REPLACE DYNAMIC TABLE HOURLY TARGET_LAG = '2h' WAREHOUSE = LOCAL_WH INITIALIZE = ON_SCHEDULE "
+        "AS SELECT USER_ID, 'a'::VARCHAR(10) AS CODE FROM EVENTS ORDER BY 1 LIMIT 1"
+    ).collect()
+    shown = session.sql("SHOW DYNAMIC TABLES LIKE 'HOURLY'").collect()[0]
+    assert (shown["target_lag"], shown["refresh_mode"], shown["rows"]) == ("2 hours", "FULL", 0)
+    assert "ORDER BY" in shown["refresh_mode_reason"] or "LIMIT" in shown["refresh_mode_reason"]
+    assert "INITIALIZE = 'ON_SCHEDULE'" in shown["text"]
+    assert [row["type"] for row in session.sql("DESC DYNAMIC TABLE HOURLY").collect()][1] == "VARCHAR(10)"
+    session.sql("ALTER DYNAMIC TABLE HOURLY REFRESH").collect()
+    history = session.sql(
+        "SELECT * FROM TABLE(INFORMATION_SCHEMA.DYNAMIC_TABLE_REFRESH_HISTORY(NAME => 'INTENTSCORE.FEATURES.HOURLY'))"
+    ).collect()
+    assert [(row["TARGET_LAG_SEC"], row["STATE"]) for row in history] == [(7200, "SUCCEEDED")]
+
+
+def test_a_dynamic_table_over_a_volatile_function_is_computed_in_full(session: Session) -> None:
+    body = "LANGUAGE PYTHON RUNTIME_VERSION = '3.11' HANDLER = 'f' AS 'def f(x): return x'"
+    for name, kind in (("STEADY", "IMMUTABLE"), ("FLEETING", "VOLATILE")):
+        session.sql(f"CREATE OR REPLACE FUNCTION {name}(X INT) RETURNS INT {kind} {body}").collect()
+        session.sql(
+            f"CREATE OR REPLACE DYNAMIC TABLE OF_{name} TARGET_LAG = '1 day' WAREHOUSE = LOCAL_WH "
+            f"INITIALIZE = ON_SCHEDULE AS SELECT FEATURES.{name}(USER_ID) AS X FROM EVENTS"
+        ).collect()
+    modes = {row["name"]: row["refresh_mode"] for row in session.sql("SHOW DYNAMIC TABLES LIKE 'OF_%'").collect()}
+    assert modes == {"OF_STEADY": "INCREMENTAL", "OF_FLEETING": "FULL"}
+
+
+@pytest.mark.parametrize("replacement", ["VIEW KIND AS SELECT 1 AS A", "TABLE KIND (A INT)"])
+def test_an_object_is_not_replaced_by_one_of_another_kind(session: Session, replacement: str) -> None:
+    session.sql(
+        "CREATE OR REPLACE DYNAMIC TABLE KIND TARGET_LAG = 'DOWNSTREAM' WAREHOUSE = LOCAL_WH AS SELECT 1 AS A"
+    ).collect()
+    with pytest.raises(SnowparkSQLException, match="already exists as DYNAMIC_TABLE"):
+        session.sql(f"CREATE OR REPLACE {replacement}").collect()
+
+
+def test_views_and_dynamic_tables_are_renamed(session: Session) -> None:
+    session.sql("CREATE OR REPLACE VIEW OLD_VIEW AS SELECT 1 AS A").collect()
+    session.sql(
+        "CREATE OR REPLACE DYNAMIC TABLE OLD_TABLE TARGET_LAG = '1 day' WAREHOUSE = LOCAL_WH AS SELECT 1 AS A"
+    ).collect()
+    session.sql("ALTER VIEW OLD_VIEW RENAME TO NEW_VIEW").collect()
+    session.sql("ALTER DYNAMIC TABLE OLD_TABLE RENAME TO NEW_TABLE").collect()
+    session.sql("ALTER VIEW IF EXISTS OLD_VIEW RENAME TO NEW_VIEW").collect()
+    assert session.table("NEW_VIEW").count() == 1
+    session.sql("ALTER DYNAMIC TABLE NEW_TABLE REFRESH").collect()
+    assert session.sql("SHOW DYNAMIC TABLES LIKE 'OLD_TABLE'").collect() == []
+    assert [row["name"] for row in session.sql("SHOW VIEWS LIKE '%_VIEW' IN SCHEMA").collect()] == ["NEW_VIEW"]
