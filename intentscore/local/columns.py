@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from intentscore.local import types
+from intentscore.local import spelling, types
 from intentscore.local.names import ObjectName
 from intentscore.local.shapes import Field
 from intentscore.local.types import ColumnType
@@ -25,6 +25,8 @@ class TableColumn:
     comment: str | None
     held: str = ""
     """DuckDB's own name for the type."""
+    held_name: str = ""
+    """DuckDB's name for the column."""
 
 
 def table_columns(session: Session, name: ObjectName) -> list[TableColumn]:
@@ -32,6 +34,7 @@ def table_columns(session: Session, name: ObjectName) -> list[TableColumn]:
     temporary = session.temporary_tables.get(name)
     found = _columns(session, ("temp", "main", temporary) if temporary else name)
     declared = session.catalog.declared_columns(name, temporary=temporary is not None)
+    spelled = spelling.spelled([column for column, *_ in found])
     return [
         TableColumn(
             column,
@@ -40,8 +43,9 @@ def table_columns(session: Session, name: ObjectName) -> list[TableColumn]:
             default,
             comment,
             kind,
+            held,
         )
-        for column, kind, nullable, default, comment in found
+        for column, (held, kind, nullable, default, comment) in zip(spelled, found, strict=True)
     ]
 
 
@@ -68,7 +72,10 @@ def table_fields(session: Session, table: exp.Table) -> list[Field] | None:
         name = names[table.name]
     else:
         name = ObjectName(table.catalog, table.db, table.name)
-    return [Field(c.name, c.type, c.nullable) for c in table_columns(session, name)] or None
+    return [
+        Field(c.name, c.type, c.nullable, c.held_name if c.held_name != c.name else "")
+        for c in table_columns(session, name)
+    ] or None
 
 
 def _but_text(kind: ColumnType) -> ColumnType | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from intentscore.local import keys, results, rewrites, sql, types
+from intentscore.local import keys, results, rewrites, spelling, sql, types
 from intentscore.local.catalog import CLUSTERING, TABLE
 from intentscore.local.columns import TableColumn, table_columns
 from intentscore.local.errors import SnowflakeError, already_exists, does_not_exist, invalid, unsupported
@@ -41,13 +41,15 @@ class Column:
     comment: str | None = None
     counts_from: tuple[int, int] | None = None
     """Start and step of an AUTOINCREMENT column."""
+    held: str = ""
+    """DuckDB's name for the column, where that is another one."""
 
     @property
     def ddl(self) -> str:
         if self.type is None:
             raise invalid(f"Missing data type of column {self.name}")
         null = " NOT NULL" if self.not_null else ""
-        return f"{quote(self.name)} {self.type}{null}{f' DEFAULT {self.default}' if self.default else ''}"
+        return f"{quote(self.held or self.name)} {self.type}{null}{f' DEFAULT {self.default}' if self.default else ''}"
 
 
 @dataclass
@@ -138,7 +140,7 @@ def _described(session: Session, preparation: sql.Preparation, tree: exp.Create,
         column.type = column.type or str(kind)
     positions = [f"_{i}" for i in range(len(columns))]
     cells = [
-        f"CAST({place} AS {c.type}) AS {quote(c.name)}" for c, place in zip(columns, positions, strict=True)
+        f"CAST({place} AS {c.type}) AS {quote(place)}" for c, place in zip(columns, positions, strict=True)
     ]  # fmt: skip
     return Plan(columns, f"SELECT {', '.join(cells)} FROM ({prepared}) AS _source({', '.join(positions)})")
 
@@ -214,7 +216,7 @@ def _create_permanent(session: Session, name: ObjectName, plan: Plan) -> None:
 
 
 def _create(session: Session, name: ObjectName, place: str, fresh: str, plan: Plan, temp: str = "") -> None:
-    _refuse_twins(plan.columns)
+    _hold_twins(plan.columns)
     for column in plan.columns:
         if column.counts_from:
             column.default = _sequence(session, name, place, column.counts_from, temp)
@@ -223,14 +225,14 @@ def _create(session: Session, name: ObjectName, place: str, fresh: str, plan: Pl
         session.fetch(f"INSERT INTO {place}.{quote(fresh)} {plan.query}")
 
 
-def _refuse_twins(columns: list[Column]) -> None:
-    seen: dict[str, str] = {}
+def _hold_twins(columns: list[Column]) -> None:
+    """Names that differ in letter case only are two to Snowflake and one to DuckDB."""
+    names = [column.name for column in columns]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise SnowflakeError(f"SQL compilation error:\nduplicate column name '{twice[0]}'", 2025, "42S21")
+    held = spelling.held(names)
     for column in columns:
-        earlier = seen.setdefault(column.name.upper(), column.name)
-        if earlier == column.name and [c.name for c in columns].count(column.name) > 1:
-            raise SnowflakeError(f"SQL compilation error:\nduplicate column name '{column.name}'", 2025, "42S21")
-        if earlier != column.name:
-            raise unsupported(f"a table with the columns {quote(earlier)} and {quote(column.name)}")
+        column.held = held.get(column.name, "")
 
 
 def _sequence(session: Session, name: ObjectName, place: str, counts: tuple[int, int], temp: str) -> str:
@@ -251,7 +253,9 @@ def _describe(session: Session, name: ObjectName, physical: str, plan: Plan, *, 
         session.catalog.put(session.catalog.new(CLUSTERING, name, columns=plan.cluster_by), temporary=temporary)
     for column in plan.columns:
         if column.comment is not None:
-            session.fetch(f"COMMENT ON COLUMN {physical}.{quote(column.name)} IS {literal(column.comment)}")
+            session.fetch(
+                f"COMMENT ON COLUMN {physical}.{quote(column.held or column.name)} IS {literal(column.comment)}"
+            )
     if plan.comment is not None:
         session.fetch(f"COMMENT ON TABLE {physical} IS {literal(plan.comment)}")
 

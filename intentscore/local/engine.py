@@ -26,7 +26,7 @@ from typing import Any
 
 import duckdb
 
-from intentscore.local import handlers, names, stages, task_history, warehouses, workers
+from intentscore.local import arrow_functions, handlers, names, stages, task_history, warehouses, workers
 from intentscore.local.catalog import Catalog, in_account
 from intentscore.local.errors import already_exists, does_not_exist
 from intentscore.local.queries import QueryLog, stopped
@@ -102,6 +102,7 @@ class Engine:
         self._root_connection.execute("SET GLOBAL TimeZone = 'UTC'").fetchall()
         for definition in macros.for_duckdb():
             self._root_connection.execute(definition).fetchall()
+        arrow_functions.register(self._root_connection)
         self._databases: list[str] = []
         self._changing_databases = threading.Lock()
         self.storage.attach_account(self._root_connection)

@@ -146,6 +146,7 @@ def _from_binder_error(detail: str) -> SnowflakeError:
 
 
 _BINDER_WORDS = (
+    ("resulted in an empty set of columns", "SELECT with no columns", 1055),
     ("WHERE clause cannot contain aggregates", "Invalid aggregate function in where clause", 1039),
     ("clause cannot contain window functions",
      "Window function appears outside of SELECT, QUALIFY, and ORDER BY clauses.", 2303),

@@ -7,6 +7,7 @@ from dataclasses import replace
 from sqlglot import Expr, exp
 
 from intentscore.local import types
+from intentscore.local.rewrites import dates
 from intentscore.local.rewrites.registry import kind_of
 from intentscore.local.types import ColumnType
 
@@ -68,6 +69,8 @@ def _arithmetic(node: Expr) -> ColumnType | None:
     if not isinstance(node, (exp.Add, exp.Sub, exp.Mul, exp.Div)):
         return None
     left, right = kind_of(node.this), kind_of(node.expression)
+    if isinstance(node.expression, exp.Interval) and left is not None:
+        return _moved(left, node.expression)
     if left is None or right is None:
         return None
     if {left.wire, right.wire} == {"date", "fixed"} and not isinstance(node, (exp.Mul, exp.Div)):
@@ -75,6 +78,13 @@ def _arithmetic(node: Expr) -> ColumnType | None:
     if types.REAL in (left, right) and {left.wire, right.wire} <= {"fixed", "real"}:
         return types.REAL
     return _exact(node, left, right) if left.wire == right.wire == "fixed" else None
+
+
+def _moved(moment: ColumnType, interval: exp.Interval) -> ColumnType | None:
+    if moment != types.DATE:
+        return moment if moment.wire.startswith("time") else None
+    constant = isinstance(interval.this, exp.Literal)
+    return types.DATE if constant and not dates.interval_parts(interval)["microsecond"] else types.TIMESTAMP_NTZ
 
 
 def _exact(node: Expr, left: ColumnType, right: ColumnType) -> ColumnType:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import sqlglot
 from sqlglot import exp
 
+from intentscore.local import spelling
 from intentscore.local.catalog import OWNER, SCHEMA
 from intentscore.local.errors import does_not_exist
 from intentscore.local.names import ObjectName, literal
@@ -76,7 +77,8 @@ def columns(session: Session, database: str) -> str:
     )
     return f"""
     SELECT database_name AS "TABLE_CATALOG", schema_name AS "TABLE_SCHEMA", table_name AS "TABLE_NAME",
-        column_name AS "COLUMN_NAME", column_index AS "ORDINAL_POSITION", column_default AS "COLUMN_DEFAULT",
+        regexp_replace(column_name, '{spelling.MARK}[0-9]+$', '') AS "COLUMN_NAME",
+        column_index AS "ORDINAL_POSITION", column_default AS "COLUMN_DEFAULT",
         CASE WHEN is_nullable THEN 'YES' ELSE 'NO' END AS "IS_NULLABLE",
         CASE WHEN data_type IN ('BIGINT', 'INTEGER', 'HUGEINT') OR data_type LIKE 'DECIMAL%' THEN 'NUMBER'
              WHEN data_type = 'VARCHAR' THEN 'TEXT' WHEN data_type IN ('DOUBLE', 'FLOAT') THEN 'FLOAT'

@@ -151,7 +151,7 @@ def _load_file(session: Session, load: Load, form: FileFormat, file: Path, targe
 
 def _load_directly(session: Session, load: Load, mapping: Mapping, file: Path) -> int:
     """Columns that have types of their own, straight from the file into the table."""
-    named = ", ".join(quote(target.name) for target in mapping.targets)
+    named = ", ".join(quote(target.held) for target in mapping.targets)
     cells = ", ".join(mapping.cells)
     try:
         with contextlib.ExitStack() as stack:
@@ -168,7 +168,7 @@ def _load_directly(session: Session, load: Load, mapping: Mapping, file: Path) -
 def _insert(session: Session, load: Load, mapping: Mapping, good: pa.Table) -> int:
     if not good.num_rows:
         return 0
-    named = ", ".join(quote(target.name) for target in mapping.targets)
+    named = ", ".join(quote(target.held) for target in mapping.targets)
     with session.registered(good) as source:
         return int(session.fetch(
             f"INSERT INTO {session.physical(load.target)} ({named}) SELECT * FROM {source}")[0][0])  # fmt: skip

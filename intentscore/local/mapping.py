@@ -34,6 +34,8 @@ class Target:
     duckdb_type: str
     nullable: bool
     default: str | None
+    held: str
+    """DuckDB's name for the column."""
 
 
 @dataclass
@@ -83,7 +85,7 @@ def read_targets(session: Session, table: ObjectName) -> list[Target]:
         )
     )  # fmt: skip
     return [
-        Target(c.name, i + 1, c.type, physical[c.name], c.nullable, c.default)
+        Target(c.name, i + 1, c.type, physical[c.held_name], c.nullable, c.default, c.held_name)
         for i, c in enumerate(table_columns(session, table))
     ]
 

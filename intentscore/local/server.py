@@ -10,6 +10,7 @@ import json
 import math
 import secrets
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -350,4 +351,6 @@ def _bound(binding: dict[str, Any]) -> Any:
         return None
     if binding["type"] == "REAL":
         return float(binding["value"])
+    if binding["type"] == "FIXED" and not binding["value"].lstrip("+-").isdigit():
+        return Decimal(binding["value"])
     return from_binding(binding)

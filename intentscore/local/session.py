@@ -63,6 +63,7 @@ class Session:
         self.last_used = time.monotonic()
         self.closed = False
         self.task_run: Context | None = None
+        self.wide_numbers = False
         self._depth = 0
         self._put_aside: list[Path] = []
         self._current: Query | None = None

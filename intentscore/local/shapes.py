@@ -21,11 +21,15 @@ TableFields = Callable[[exp.Table], "list[Field] | None"]
 
 @dataclass(frozen=True)
 class Field:
-    """A column; `type` is None where DuckDB's own type is all there is to know."""
+    """A column; `type` is None where DuckDB's own type is all there is to know.
+
+    A stored column that has a twin of another letter case is `held` under another name.
+    """
 
     name: str
     type: ColumnType | None = None
     nullable: bool = True
+    held: str = ""
 
 
 @dataclass

@@ -1,12 +1,13 @@
 """Columns that differ in letter case only, "a" and A: two to Snowflake, one to DuckDB.
 
-In a statement that holds such a pair, all but one spelling get a number (`a~1`) for the time of the statement.
+In a table and in a statement that holds such a pair, all but one spelling get a number (`a~1`): in the table for
+good, in the statement for as long as it runs.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from sqlglot import Expr, exp
@@ -24,6 +25,24 @@ def plain(name: str) -> str:
     return re.sub(rf"{MARK}\d+", "", name)
 
 
+def held(names: Sequence[str]) -> dict[str, str]:
+    """The names a table's columns are held under, for those that are not their own."""
+    groups: dict[str, set[str]] = {}
+    for name in names:
+        groups.setdefault(name.upper(), set()).add(name)
+    return {
+        name: f"{name}{MARK}{number}"
+        for group in groups.values() if len(group) > 1
+        for number, name in enumerate(_others(group, set()), start=1)
+    }  # fmt: skip
+
+
+def spelled(names: Sequence[str]) -> list[str]:
+    """The columns of a table by their own names, from those they are held under."""
+    stems = {name.upper() for name in names}
+    return [plain(name) if MARK in name and plain(name).upper() in stems else name for name in names]
+
+
 def separate(root: Expr, tables: TableFields, is_cte: Callable[[exp.Table], bool]) -> Expr:
     """Tell apart what DuckDB cannot; left alone where a row source does not tell its columns."""
     sources = {id(node): node for node in _walk(root) if isinstance(node, exp.Table) and not is_cte(node)}
@@ -35,11 +54,13 @@ def separate(root: Expr, tables: TableFields, is_cte: Callable[[exp.Table], bool
     identifiers = [node for node in _walk(root) if isinstance(node, exp.Identifier) and _names_column(node)]
     for name in [i.name for i in identifiers] + [f.name for found in known.values() for f in found or []]:
         spellings.setdefault(name.upper(), set()).add(name)
-    kept = {f.name for key, node in sources.items() if node in targets for f in known[key] or []}
-    numbered = {
+    of_target = [f for key, node in sources.items() if node in targets for f in known[key] or []]
+    stored = {f.name: f.held for f in of_target if f.held}
+    kept = {f.name for f in of_target if not f.held}
+    numbered = stored | {
         name: f"{name}{MARK}{number}"
         for group in spellings.values() if len(group) > 1
-        for number, name in enumerate(_others(group, kept), start=1)
+        for number, name in enumerate(_others(group - stored.keys(), kept), start=len(group))
     }  # fmt: skip
     if not numbered:
         return root
@@ -90,6 +111,6 @@ def _renamed(table: exp.Table, found: list[Field], numbered: dict[str, str]) -> 
     inner = table.copy()
     inner.set("alias", None)
     cells = [
-        exp.alias_(exp.column(f.name, quoted=True), numbered.get(f.name, f.name), quoted=True) for f in found
+        exp.alias_(exp.column(f.held or f.name, quoted=True), numbered.get(f.name, f.name), quoted=True) for f in found
     ]  # fmt: skip
     return exp.Subquery(this=exp.Select(expressions=cells).from_(inner), alias=alias.copy())

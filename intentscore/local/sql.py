@@ -33,6 +33,7 @@ from intentscore.local import (
 )  # fmt: skip
 from intentscore.local.errors import (
     COMPILATION,
+    NumberTooWideError,
     SnowflakeError,
     duplicate_row,
     invalid_identifier,
@@ -215,8 +216,12 @@ def generate(root: Expr) -> str:
 def execute(session: Session, text: str, bindings: Sequence[Any], *, describe_only: bool) -> Result:
     expression = parse(text, bindings)
     if isinstance(expression, (exp.Query, exp.Values)):
-        with session.effect(Effect.READ):
-            return query(session, expression, describe_only=describe_only)
+        try:
+            with session.effect(Effect.READ):
+                return query(session, expression, describe_only=describe_only)
+        except NumberTooWideError:
+            with widening.wide_numbers(session), session.effect(Effect.READ):
+                return query(session, parse(text, bindings))
     runner = _DML.get(type(expression))
     if runner is None:
         raise unsupported(f"the statement {describe(read_head(Scanner(text)))}: {text[:120]}")

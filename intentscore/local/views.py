@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import Expr, exp
 
-from intentscore.local import computed_views, results, sql, types
+from intentscore.local import computed_views, results, spelling, sql, types
 from intentscore.local.columns import NOT_NULL
 from intentscore.local.errors import already_exists, does_not_exist, invalid
 from intentscore.local.names import ObjectName, display, literal, quote
@@ -116,7 +116,8 @@ def create_view(session: Session, head: Statement) -> Result:
         details = computed_views.details(session, definition.query, columns) if is_computed else {}
         if is_computed:
             query = computed_views.placeholder(session, query, columns)
-        named = f" ({', '.join(quote(column) for column in known)})"
+        held = spelling.held(columns)
+        named = f" ({', '.join(quote(held.get(column, column)) for column in columns)})"
         if head.temporary:
             if name in session.temporary_tables and not head.or_replace:
                 if quietly:

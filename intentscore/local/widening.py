@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from sqlglot import Expr, exp
@@ -24,7 +25,18 @@ def retried(session: Session, statement: Expr, write: Callable[[], Result]) -> R
         return write()
     except NumberTooWideError:
         _widen(session, target)
-        return write()
+        with wide_numbers(session):
+            return write()
+
+
+@contextlib.contextmanager
+def wide_numbers(session: Session) -> Iterator[None]:
+    """For as long as the block lasts, what is cast to NUMBER(38, 0) may have 128 bits."""
+    session.wide_numbers = True
+    try:
+        yield
+    finally:
+        session.wide_numbers = False
 
 
 def _written_table(statement: Expr) -> Expr:
@@ -39,4 +51,4 @@ def _widen(session: Session, table: Expr) -> None:
     with session.effect(Effect.WRITE):
         for column in columns.table_columns(session, name):
             if column.type == types.NUMBER and column.held == "BIGINT":
-                session.fetch(f"ALTER TABLE {session.physical(name)} ALTER {quote(column.name)} TYPE HUGEINT")
+                session.fetch(f"ALTER TABLE {session.physical(name)} ALTER {quote(column.held_name)} TYPE HUGEINT")

@@ -54,10 +54,22 @@ SCALAR = [
     ("try_cast('2024-02-30' as date)", None),
     ("as_decimal(to_variant(1.23), 6, 3)", Decimal("1.230")),
     ("to_binary('4A')", bytearray(b"J")),
+    ("length(sha2('a', 512))", 128),
+    ("sha2('', 224)", "d14a028c2a3a2bc9476102bb288234c415a2b01f828ea62ac5b3e42f"),
+    ("'1E+30'::number", 10**30),
+    ("'12345678901234567890.5'::number", 12345678901234567891),
+    ("to_json(to_variant('20:57:01.5'::time))", '"20:57:01"'),
+    ("array_contains(5.5::float::variant, parse_json('[4.4, 5.5]'))", True),
+    ("array_size(array_remove(parse_json('[4.4, 5.5, 5.5]')::array, 5.5))", 1),
 ]
 DATES = [
     ("dateadd(month, 1, '2024-01-31'::date)", dt.date(2024, 2, 29)),
     ("dateadd(hour, 2, '2024-01-31'::date)", dt.datetime(2024, 1, 31, 2)),
+    ("'2024-01-31'::date + interval '1 month, 1 week'", dt.date(2024, 3, 7)),
+    ("'2024-01-31'::date - interval '1 minute'", dt.datetime(2024, 1, 30, 23, 59)),
+    ("'2024-01-31'::timestamp + interval '2 q, 3 hours 4 us'", dt.datetime(2024, 7, 31, 3, 0, 0, 4)),
+    ("to_date(column1, column2) from values ('31/01/2024', 'DD/MM/YYYY')", dt.date(2024, 1, 31)),
+    ("try_to_timestamp(column1, column2) from values ('31 Jan', 'YYYY')", None),
     ("'2024-02-28'::date + 2", dt.date(2024, 3, 1)),
     ("'2024-03-01'::date - '2024-02-01'::date", 29),
     ("add_months('2024-02-29'::date, 12)", dt.date(2025, 2, 28)),
@@ -188,6 +200,14 @@ def test_an_aggregate_answers_as_documented(value: Value, expression: str, expec
         (f"rank() over (partition by g) from {ROWS}", "requires ORDER BY in window specification"),
         (f"ntile(0) over (order by n) from {ROWS}", "NTILE argument must be at least 1"),
         (f"n from {ROWS} where sum(n) > 1", "Invalid aggregate function in where clause"),
+        (
+            f"sum(n) over (order by n range between interval '1 day' preceding and current row) from {ROWS}",
+            "numeric ORDER BY clause only allows numeric window frame boundaries",
+        ),
+        ("'2024-01-31'::timestamp + interval '1 parsec'", "'parsec' is not a valid date/time component"),
+        ("convert_timezone('UTC', 'Asia/Tokyo', current_timestamp())", "has to be a TIMESTAMP_NTZ"),
+        ("to_date(column1, column2) from values ('31 Jan', 'YYYY')", "Can't parse '31 Jan' as timestamp with format"),
+        (f"* ilike 'nothing%' from {ROWS}", "SELECT with no columns"),
     ],
 )
 def test_a_wrong_argument_is_refused_in_an_account_s_words(value: Value, expression: str, message: str) -> None:
@@ -210,3 +230,9 @@ def test_a_random_seed_gives_each_row_a_number_of_its_own(connection: SnowflakeC
 def test_a_row_is_hashed_and_made_an_object_by_its_star(value: Value) -> None:
     assert json.loads(value(f"object_construct(*) from {ROWS} where n = 4")) == {"G": "b", "N": 4, "X": 4.0}
     assert value(f"count(distinct h) from (select hash(*) as h from {ROWS})") == 4
+
+
+def test_an_order_by_an_expression_over_an_alias(connection: SnowflakeConnection) -> None:
+    query = f"select n + 0 as m from {ROWS} order by (m - 3) * (m - 3), m desc"
+    rows = connection.cursor().execute(query).fetchall()  # type: ignore[union-attr]
+    assert [m for (m,) in rows] == [4, 2, 2, 1]

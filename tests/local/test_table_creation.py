@@ -89,11 +89,24 @@ def test_the_condition_may_stand_behind_the_name(connection: SnowflakeConnection
     assert answer == ("T already exists, statement succeeded.",)
 
 
-def test_twin_columns_are_refused_by_name(connection: SnowflakeConnection) -> None:
+def test_a_column_name_stands_once_in_a_table(connection: SnowflakeConnection) -> None:
     with pytest.raises(ProgrammingError, match="duplicate column name 'A'"):
         execute(connection, "create table t (a int, a int)")
-    with pytest.raises(ProgrammingError, match='the columns "a" and "A"'):
-        execute(connection, 'create table t as select 1 as "a", 2 as a')
+
+
+def test_columns_of_a_table_may_differ_in_case_only(connection: SnowflakeConnection) -> None:
+    execute(connection, """create table twins ("id" int, id int, "Id" varchar(5) comment 'label')""")
+    execute(connection, "insert into twins values (1, 2, 'a'), (3, 4, 'b')")
+    execute(connection, 'insert into twins (id, "Id") select "id" + 4, \'c\' from twins where "Id" = \'a\'')
+    execute(connection, 'update twins set "id" = id + 10 where id = 5')
+    execute(connection, 'create temporary table copied as select *, 0 as "iD" from twins')
+    execute(connection, 'create view seen as select "Id", id, "id" from copied where "iD" = 0')
+    assert rows(connection, 'select * from seen order by "id"') == [("a", 2, 1), ("b", 4, 3), ("c", 5, 15)]
+    assert types_of(connection, "twins") == {
+        "id": ("NUMBER(38,0)", "Y"), "ID": ("NUMBER(38,0)", "Y"), "Id": ("VARCHAR(5)", "Y"),
+    }  # fmt: skip
+    named = "select column_name from information_schema.columns where table_name = 'TWINS' order by ordinal_position"
+    assert [name for (name,) in rows(connection, named)] == ["id", "ID", "Id"]
 
 
 def test_a_missing_table_is_named_as_it_was_written(connection: SnowflakeConnection, schema: str) -> None:

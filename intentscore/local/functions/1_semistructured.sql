@@ -41,7 +41,9 @@ CREATE OR REPLACE MACRO sf_check_json(v VARIANT) AS CAST(NULL AS VARCHAR),
     (v) AS CASE WHEN v IS NULL OR trim(v) = '' OR json_valid(sf_relaxed_json(CAST(v AS VARCHAR))) THEN NULL
          ELSE 'invalid JSON: ' || v END;
 
-CREATE OR REPLACE MACRO sf_to_json(v) AS CAST(to_json(v) AS VARCHAR);
+CREATE OR REPLACE MACRO sf_to_json(v VARIANT) AS list_transform([v], x -> CASE WHEN variant_typeof(x) LIKE 'TIME%' AND variant_typeof(x) NOT LIKE 'TIMESTAMP%'
+        THEN '"' || strftime(CAST('1970-01-01' AS DATE) + TRY_CAST(x AS TIME), '%H:%M:%S') || '"' ELSE CAST(to_json(x) AS VARCHAR) END)[1],
+    (v) AS CAST(to_json(v) AS VARCHAR);
 CREATE OR REPLACE MACRO sf_strip_null_value(v) AS v;
 
 -- Elements. The typed forms are found for `column:path`, `column[i]` and GET alike.
@@ -130,9 +132,11 @@ CREATE OR REPLACE MACRO sf_array_cat(a, b) AS CASE WHEN a IS NOT NULL AND b IS N
     THEN list_concat(sf_to_array(a), sf_to_array(b)) END;
 CREATE OR REPLACE MACRO sf_array_compact(a) AS list_filter(sf_to_array(a), x -> x IS NOT NULL);
 -- Elements are compared one by one: DuckDB's own search takes 1 and 1 for different when their integer types are.
-CREATE OR REPLACE MACRO sf_has(a, v) AS CASE WHEN len(list_filter(a, e -> e = v)) > 0 THEN true WHEN a IS NOT NULL AND v IS NOT NULL THEN false END;
+CREATE OR REPLACE MACRO sf_is_numeric(v) AS variant_typeof(v) LIKE '%INT%' OR variant_typeof(v) LIKE 'DECIMAL%' OR variant_typeof(v) IN ('FLOAT', 'DOUBLE');
+CREATE OR REPLACE MACRO sf_same(a, b) AS a = b OR (sf_is_numeric(a) AND sf_is_numeric(b) AND TRY_CAST(a AS DOUBLE) = TRY_CAST(b AS DOUBLE));
+CREATE OR REPLACE MACRO sf_has(a, v) AS CASE WHEN len(list_filter(a, e -> sf_same(e, v))) > 0 THEN true WHEN a IS NOT NULL AND v IS NOT NULL THEN false END;
 CREATE OR REPLACE MACRO sf_array_contains(v, a) AS sf_has(sf_to_array(a), sf_to_variant(v));
-CREATE OR REPLACE MACRO sf_first_place(a, v) AS list_filter(list_transform(a, (e, i) -> CASE WHEN e = v THEN CAST(i - 1 AS BIGINT) END), i -> i IS NOT NULL)[1];
+CREATE OR REPLACE MACRO sf_first_place(a, v) AS list_filter(list_transform(a, (e, i) -> CASE WHEN sf_same(e, v) THEN CAST(i - 1 AS BIGINT) END), i -> i IS NOT NULL)[1];
 CREATE OR REPLACE MACRO sf_array_position(v, a) AS sf_first_place(sf_to_array(a), sf_to_variant(v));
 CREATE OR REPLACE MACRO sf_distinct(a) AS list_transform(list_filter(
     list_transform(a, (x, i) -> struct_pack(x := x, first := coalesce(list_position(a, x) = i, len(list_filter(a[1:i], y -> y IS NULL)) = 1))),
@@ -145,7 +149,7 @@ CREATE OR REPLACE MACRO sf_arrays_overlap(a, b) AS list_has_any(sf_to_array(a), 
 CREATE OR REPLACE MACRO sf_place(a, i) AS CAST(CASE WHEN i < 0 THEN greatest(len(a) + i, 0) ELSE i END AS BIGINT);
 CREATE OR REPLACE MACRO sf_inserted(a, i, v) AS list_concat(list_resize(a[1:sf_place(a, i)], sf_place(a, i)), [v], a[sf_place(a, i) + 1:len(a)]);
 CREATE OR REPLACE MACRO sf_array_insert(a, i, v) AS sf_inserted(sf_to_array(a), i, sf_to_variant(v));
-CREATE OR REPLACE MACRO sf_array_remove(a, v) AS list_filter(sf_to_array(a), x -> x IS NULL OR x <> sf_to_variant(v));
+CREATE OR REPLACE MACRO sf_array_remove(a, v) AS list_filter(sf_to_array(a), x -> x IS NULL OR NOT sf_same(x, sf_to_variant(v)));
 CREATE OR REPLACE MACRO sf_without(a, i) AS list_concat(a[1:CASE WHEN i < 0 THEN len(a) + i ELSE i END], a[CASE WHEN i < 0 THEN len(a) + i ELSE i END + 2:len(a)]);
 CREATE OR REPLACE MACRO sf_array_remove_at(a, i) AS sf_without(sf_to_array(a), CAST(i AS BIGINT));
 CREATE OR REPLACE MACRO sf_sliced(a, f, t) AS a[CASE WHEN f < 0 THEN greatest(len(a) + f, 0) ELSE f END + 1:CASE WHEN t < 0 THEN len(a) + t ELSE t END];

@@ -25,8 +25,18 @@ CREATE OR REPLACE MACRO sf_number(v VARCHAR) AS sf_numeric_text(v),
     (v VARIANT) AS sf_numeric_text(sf_variant_text(v)),
     (v) AS v;
 
+-- A whole number of up to 38 digits, with or without an exponent.
+CREATE OR REPLACE MACRO sf_wide_text(v) AS coalesce(TRY_CAST(TRY_CAST(v AS DECIMAL(38, 0)) AS HUGEINT), TRY_CAST(TRY_CAST(v AS DOUBLE) AS HUGEINT));
 CREATE OR REPLACE MACRO sf_integer_text(v) AS list_transform([v], x -> CASE WHEN x IS NULL THEN NULL ELSE
-    coalesce(TRY_CAST(x AS BIGINT), CAST(round(TRY_CAST(x AS DECIMAL(38, 10))) AS BIGINT), sf_not_numeric(x)) END)[1];
+    coalesce(TRY_CAST(x AS BIGINT), CAST(round(TRY_CAST(x AS DECIMAL(38, 10))) AS BIGINT), CAST(sf_wide_text(x) AS BIGINT), sf_not_numeric(x)) END)[1];
+CREATE OR REPLACE MACRO sf_wide_integer_text(v) AS list_transform([v], x -> CASE WHEN x IS NULL THEN NULL ELSE
+    coalesce(TRY_CAST(round(TRY_CAST(x AS DECIMAL(38, 10))) AS HUGEINT), sf_wide_text(x), sf_not_numeric(x)) END)[1];
+CREATE OR REPLACE MACRO sf_to_wide_integer(v VARCHAR) AS sf_wide_integer_text(v),
+    (v VARIANT) AS sf_wide_integer_text(sf_variant_text(v)),
+    (v DOUBLE) AS CAST(round(v) AS HUGEINT),
+    (v) AS CAST(v AS HUGEINT);
+CREATE OR REPLACE MACRO sf_try_to_wide_integer(v VARCHAR) AS coalesce(TRY_CAST(round(TRY_CAST(v AS DECIMAL(38, 10))) AS HUGEINT), sf_wide_text(v)),
+    (v) AS TRY_CAST(v AS HUGEINT);
 CREATE OR REPLACE MACRO sf_to_integer(v VARCHAR) AS sf_integer_text(v),
     (v BOOLEAN) AS CAST(v AS BIGINT),
     (v BIGINT) AS v,

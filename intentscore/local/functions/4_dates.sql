@@ -71,8 +71,10 @@ CREATE OR REPLACE MACRO sf_timestamp_from_parts(d, t) AS CAST(CAST(d AS DATE) + 
 CREATE OR REPLACE MACRO sf_timestamp_tz_from_parts(y, mo, d, h, mi, s) AS CAST(sf_timestamp_from_parts(y, mo, d, h, mi, s) AS TIMESTAMPTZ),
     (y, mo, d, h, mi, s, n) AS CAST(sf_timestamp_from_parts(y, mo, d, h, mi, s, n) AS TIMESTAMPTZ),
     (y, mo, d, h, mi, s, n, z) AS sf_timestamp_from_parts(y, mo, d, h, mi, s, n) AT TIME ZONE z;
+CREATE OR REPLACE MACRO sf_wall_clock(d TIMESTAMPTZ) AS CAST('001044:42P13:SQL compilation error:
+Invalid argument types for function CONVERT_TIMEZONE: with three arguments, the moment has to be a TIMESTAMP_NTZ' AS TIMESTAMP), (d TIMESTAMP) AS d, (d DATE) AS CAST(d AS TIMESTAMP);
 CREATE OR REPLACE MACRO sf_convert_timezone(z, d) AS sf_to_timestamp_tz(d),
-    (f, t, d) AS (CAST(sf_moment(d) AS TIMESTAMP) AT TIME ZONE f) AT TIME ZONE t;
+    (f, t, d) AS (sf_wall_clock(sf_moment(d)) AT TIME ZONE f) AT TIME ZONE t;
 CREATE OR REPLACE MACRO sf_sliced_days(n, d, at_end) AS CAST(date '1970-01-01' + CAST((floor((CAST(d AS DATE) - date '1970-01-01') / n) + at_end) * n AS INTEGER) AS DATE);
 CREATE OR REPLACE MACRO sf_sliced_months(n, d, at_end) AS CAST(date '1970-01-01' + to_months(CAST((floor(date_diff('month', date '1970-01-01', CAST(d AS DATE)) / n) + at_end) * n AS INTEGER)) AS DATE);
 CREATE OR REPLACE MACRO sf_sliced_seconds(n, d, at_end) AS make_timestamp(CAST((floor(epoch_us(CAST(d AS TIMESTAMP)) / 1000000 / n) + at_end) * n AS BIGINT) * 1000000);

@@ -45,7 +45,7 @@ CREATE OR REPLACE MACRO sf_strtok(v) AS sf_strtok_list(v, ' ')[1], (v, d) AS sf_
 CREATE OR REPLACE MACRO sf_strtok_to_array(v) AS list_transform(sf_strtok_list(v, ' '), x -> CAST(x AS VARIANT)),
     (v, d) AS list_transform(sf_strtok_list(v, d), x -> CAST(x AS VARIANT));
 CREATE OR REPLACE MACRO sf_part_rows(l) AS list_transform(l, (x, i) -> struct_pack(seq := CAST(1 AS BIGINT), index := CAST(i AS BIGINT), value := x));
-CREATE OR REPLACE MACRO sf_split_rows(v, d) AS sf_part_rows(string_split(sf_text(v), d));
+CREATE OR REPLACE MACRO sf_split_rows(v, d) AS sf_part_rows(CASE WHEN d = '' THEN [sf_text(v)] ELSE string_split(sf_text(v), d) END);
 CREATE OR REPLACE MACRO sf_strtok_rows(v) AS sf_part_rows(sf_strtok_list(v, ' ')), (v, d) AS sf_part_rows(sf_strtok_list(v, d));
 CREATE OR REPLACE MACRO sf_initcap_with(v, d) AS array_to_string(list_transform(regexp_extract_all(lower(v), d), x -> upper(left(x, 1)) || substr(x, 2)), '');
 CREATE OR REPLACE MACRO sf_initcap(v) AS sf_initcap_with(sf_text(v), '[\pL\pN]+|[^\pL\pN]+'),

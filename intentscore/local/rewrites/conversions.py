@@ -35,7 +35,7 @@ def data_type(node: exp.DataType, session: Session) -> Expr:
     if node.this == Type.DECIMAL:
         size = [int(p.name) for p in node.expressions]
         if not size or (size[0] == 38 and size[1:] in ([], [0])):
-            return exp.DataType(this=Type.BIGINT)
+            return exp.DataType(this=Type.INT128 if session.wide_numbers else Type.BIGINT)
         precision, scale = (*size, 0)[:2]
         return exp.DataType.build(f"DECIMAL({precision}, {scale})")
     if node.this == Type.VECTOR:
@@ -50,12 +50,14 @@ def data_type(node: exp.DataType, session: Session) -> Expr:
 
 _CASTS: dict[Any, str] = {
     "VARIANT": "sf_to_variant", "VARIANT[]": "sf_to_array", OBJECT_TYPE: "sf_to_object", Type.TEXT: "sf_to_varchar",
-    Type.BIGINT: "sf_to_integer", Type.DOUBLE: "sf_to_double", Type.BOOLEAN: "sf_to_boolean", Type.DATE: "sf_to_date",
+    Type.BIGINT: "sf_to_integer", Type.INT128: "sf_to_wide_integer", Type.DOUBLE: "sf_to_double",
+    Type.BOOLEAN: "sf_to_boolean", Type.DATE: "sf_to_date",
     Type.TIME: "sf_to_time", Type.TIMESTAMP: "sf_to_timestamp", Type.TIMESTAMPTZ: "sf_to_timestamp_tz",
     Type.VARBINARY: "sf_to_binary",
 }  # fmt: skip
 _TRY_CASTS: dict[Any, str] = {
-    Type.BIGINT: "sf_try_to_integer", Type.DOUBLE: "sf_try_to_double", Type.BOOLEAN: "sf_try_to_boolean",
+    Type.BIGINT: "sf_try_to_integer", Type.INT128: "sf_try_to_wide_integer", Type.DOUBLE: "sf_try_to_double",
+    Type.BOOLEAN: "sf_try_to_boolean",
     Type.DATE: "sf_try_to_date", Type.TIME: "sf_try_to_time", Type.TIMESTAMP: "sf_try_to_timestamp",
     Type.TIMESTAMPTZ: "sf_try_to_timestamp_tz", Type.VARBINARY: "sf_try_to_binary", Type.TEXT: "sf_to_varchar",
 }  # fmt: skip
@@ -181,7 +183,15 @@ def _reader(name: str, to: exp.DType, *, trying: bool) -> None:
             return macro(macro_name, value)
         if form.is_string:
             return _parsed(value, form, to, trying=trying)
+        if _is_text(form):
+            read = f"arrow_{'try_' if trying else ''}read_in_format"
+            return macro(macro_name, exp.Anonymous(this=read, expressions=[macro("sf_text", value), form]))
         return macro(f"sf_{converting}", value, form)
+
+
+def _is_text(value: Expr) -> bool:
+    kind = kind_of(value)
+    return kind is not None and kind.wire == "text"
 
 
 for _suffix, _to in (

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from sqlglot import Expr, exp
 
-from intentscore.local.errors import COMPILATION, SnowflakeError
+from intentscore.local import types
+from intentscore.local.errors import COMPILATION, SnowflakeError, syntax_error
 from intentscore.local.rewrites.functions import function, literal
 from intentscore.local.rewrites.macros import macro
-from intentscore.local.rewrites.registry import rewrite
+from intentscore.local.rewrites.registry import cast, kind_of, rewrite
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
@@ -155,6 +157,48 @@ def time_slice(moment: Expr, count: Expr, part: Expr, edge: Expr | None = None) 
     else:
         sliced = macro("sf_sliced_seconds", _times(count, _MICROSECONDS[name] // 1_000_000), moment, at_end)
     return macro("sf_like_argument", moment, sliced)
+
+
+_INTERVAL_PART = re.compile(r"\s*([+-]?\d+)\s*([a-z_]*)\s*,?", re.IGNORECASE)
+_ONE_OF = {"month": "months", "day": "days", "microsecond": "microseconds"}
+
+
+@rewrite(exp.Interval)
+def interval(node: exp.Interval, session: Session) -> Expr:
+    """An interval constant, whose parts DuckDB takes as months, days and microseconds.
+
+    Source: https://docs.snowflake.com/en/sql-reference/data-types-datetime
+    """
+    if not isinstance(node.this, exp.Literal):
+        return node
+    parts = interval_parts(node)
+    written = " ".join(f"{count} {_ONE_OF[part]}" for part, count in parts.items() if count) or "0 days"
+    return exp.Interval(this=_text(written))
+
+
+def interval_parts(node: exp.Interval) -> dict[str, int]:
+    """How many months, days and microseconds an interval constant has."""
+    text = f"{node.this.name} {node.args['unit'].name if node.args.get('unit') else ''}".strip()
+    if not re.fullmatch(f"({_INTERVAL_PART.pattern})+", text, re.IGNORECASE):
+        raise syntax_error(f"in the interval constant '{text}'.")
+    parts = dict.fromkeys(_ONE_OF, 0)
+    for count, unit in _INTERVAL_PART.findall(text):
+        name = part_name(_text(unit or "second"))
+        if name in _MONTHS:
+            parts["month"] += int(count) * _MONTHS[name]
+        elif name in _DAYS:
+            parts["day"] += int(count) * _DAYS[name]
+        elif name == "nanosecond":
+            parts["microsecond"] += int(count) // 1000
+        else:
+            parts["microsecond"] += int(count) * _MICROSECONDS[name]
+    return parts
+
+
+@rewrite(exp.Add, exp.Sub)
+def date_and_interval(node: exp.Binary, session: Session) -> Expr:
+    """A DATE and an interval of days or longer is a DATE."""
+    return cast(node.copy(), exp.DType.DATE) if kind_of(node) == types.DATE and node.find(exp.Interval) else node
 
 
 @rewrite(exp.CurrentTimestamp, exp.Localtimestamp)

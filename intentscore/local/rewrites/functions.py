@@ -92,6 +92,9 @@ def expand_aliases(root: Expr) -> Expr:
         for place in (*select.expressions, *(select.args.get(key) for key in ("where", "group", "having", "qualify"))):
             if place is not None:
                 _expand_in(place, aliases, frozenset([place.alias]))
+        for ordered in select.args["order"].expressions if select.args.get("order") else ():
+            if not isinstance(ordered.this, exp.Column):
+                _expand_in(ordered, aliases, frozenset())
     return bind_aggregates(root)
 
 

@@ -10,7 +10,7 @@ from sqlglot import Expr, exp
 from intentscore.local.errors import invalid
 from intentscore.local.rewrites.aggregates import has_rows_frame
 from intentscore.local.rewrites.macros import SCHEMA, macro
-from intentscore.local.rewrites.registry import POSITION, rewrite
+from intentscore.local.rewrites.registry import POSITION, kind_of, rewrite
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
@@ -90,6 +90,10 @@ def frame(node: exp.WindowSpec, session: Session) -> Expr:
     intervals = {isinstance(side, exp.Interval) for side in (start, end) if isinstance(side, Expr)}
     if len(intervals) == 2:
         raise invalid("Mixing numeric and interval frames is not supported.")
+    order = node.parent.args.get("order") if isinstance(node.parent, exp.Window) else None
+    ordered = kind_of(order.expressions[0].this) if order is not None else None
+    if True in intervals and ordered is not None and ordered.wire in ("fixed", "real"):
+        raise invalid("numeric ORDER BY clause only allows numeric window frame boundaries")
     return node
 
 

@@ -144,9 +144,9 @@ def sha2(value: Expr, size: Expr | None = None) -> Expr:
     bits = int(literal(size, "SHA2")) if size is not None else 256
     if bits not in (224, 256, 384, 512):
         raise SnowflakeError(f"{COMPILATION}invalid digest size {bits} for SHA2", 2143, "22023")
-    return exp.Anonymous(
-        this=f"sf_sha{bits}" if bits != 256 else "sha256", expressions=[macro("sf_bytes_or_text", value)]
-    )
+    if bits == 256:
+        return exp.Anonymous(this="sha256", expressions=[macro("sf_bytes_or_text", value)])
+    return exp.Anonymous(this=f"arrow_sha{bits}", expressions=[macro("sf_bytes", macro("sf_bytes_or_text", value))])
 
 
 @function("SHA2_BINARY")
