@@ -59,6 +59,10 @@ def invalid_identifier(name: str) -> SnowflakeError:
     return SnowflakeError(f"{COMPILATION}error line 1 at position 7\ninvalid identifier '{name}'", 904, "42000")
 
 
+def ambiguous_column(name: str) -> SnowflakeError:
+    return SnowflakeError(f"{COMPILATION}ambiguous column name '{name}'", 2028, "42601")
+
+
 def duplicate_row(detail: str = "") -> SnowflakeError:
     return SnowflakeError(f"Duplicate row detected during DML action\n{detail}".rstrip(), 100090, "42P18")
 
@@ -138,7 +142,7 @@ def _from_binder_error(detail: str) -> SnowflakeError:
         return SnowflakeError(f"{COMPILATION}an aggregate is not a valid group by expression", 979, "42601")
     if "Ambiguous reference" in detail:
         name = re.search(r"\"([^\"]+)\"", detail)
-        return SnowflakeError(f"{COMPILATION}ambiguous column name '{name[1] if name else ''}'", 2028, "42601")
+        return ambiguous_column(name[1] if name else "")
     for reason, words, code in _BINDER_WORDS:
         if reason in detail:
             return SnowflakeError(f"{COMPILATION}{words}", code, "42601")

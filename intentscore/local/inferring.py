@@ -127,7 +127,9 @@ def _columns(file: Path, form: FileFormat, name: str, limit: int) -> dict[str, C
 
 
 def _from_arrow(kind: pa.DataType, nullable: bool, file: str, *, logical: bool) -> Column:
-    if pa.types.is_integer(kind):
+    if isinstance(kind, pa.BaseExtensionType):
+        kind = kind.storage_type
+    if pa.types.is_integer(kind) or pa.types.is_duration(kind):
         return Column("NUMBER", nullable, [file], LARGEST_PRECISION)
     if pa.types.is_decimal(kind):
         return Column("NUMBER", nullable, [file], kind.precision, kind.scale)

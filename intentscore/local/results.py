@@ -72,8 +72,12 @@ def already_dropped(name: str) -> Result:
 
 def counts(statement_type: int, **affected: int) -> Result:
     """The rows a DML statement affected, under the column names the clients add up."""
-    columns = {f"number of {name.replace('_', ' ')}": types.NUMBER for name in affected}
-    return rows(columns, [list(affected.values())], statement_type)
+    return rows(counted_columns(*affected), [list(affected.values())], statement_type)
+
+
+def counted_columns(*names: str) -> dict[str, ColumnType]:
+    number = replace(types.NUMBER, nullable=False)
+    return {f"number of {name.replace('_', ' ').replace('multi ', 'multi-')}": number for name in names}
 
 
 # ---------------------------------------------------------------------------- encoding for the wire

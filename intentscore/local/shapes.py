@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from sqlglot import Expr, exp
 
 from intentscore.local import expression_types, types
+from intentscore.local.errors import ambiguous_column
 from intentscore.local.rewrites.joins import is_asof, row_sources, using
 from intentscore.local.rewrites.registry import KIND, POSITION
 from intentscore.local.types import ColumnType
@@ -305,10 +306,10 @@ class _Scope:
 
     def find(self, name: str, table: str) -> Field | None:
         for source in self.sources:
-            if table in ("", source.alias):
-                for field in source.fields or []:
-                    if field.name == name:
-                        return field
+            if table in ("", source.alias) and (found := [f for f in source.fields or [] if f.name == name]):
+                if len(found) > 1:
+                    raise ambiguous_column(name)
+                return found[0]
         return self.aliases.get(name) if not table else None
 
     def position(self, text: str, table: str) -> tuple[str | None, Field]:

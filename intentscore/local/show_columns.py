@@ -30,13 +30,15 @@ SCOPES = ("SCHEMA", "DATABASE", "ACCOUNT")
 def show_columns(session: Session, head: Statement) -> Result:
     scanner = head.scanner
     pattern = like_pattern(scanner.string()) if scanner.accept("LIKE") else None
-    if scanner.done or (scanner.peek() == "IN" and scanner.peek(1) in SCOPES):
+    limit = None
+    if scanner.done or scanner.peek() == "LIMIT" or (scanner.peek() == "IN" and scanner.peek(1) in SCOPES):
         listing = read_listing(session, scanner)
+        limit = listing.limit
         found = [r.name for kind in (TABLE, "VIEW") for r in relations(session, listing, kind)]
     else:
         found = [_one_relation(session, head)]
     rows = [row for name in found for row in _rows(session, name) if pattern is None or pattern.fullmatch(row[2])]
-    return results.rows(dict.fromkeys(COLUMNS, TEXT), rows)
+    return results.rows(dict.fromkeys(COLUMNS, TEXT), rows[:limit])
 
 
 def _one_relation(session: Session, head: Statement) -> ObjectName:

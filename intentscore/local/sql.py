@@ -18,6 +18,7 @@ from sqlglot.errors import ParseError, SqlglotError, UnsupportedError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from intentscore.local import (
+    assigning,
     columns,
     context_functions,
     dialect,
@@ -54,8 +55,8 @@ SNOWFLAKE = dialect.Engine()
 DUCKDB = Dialect.get_or_raise("duckdb")
 
 
-def parse(text: str, bindings: Sequence[Any] = ()) -> Expr:
-    """One statement as sqlglot's tree, with bound values in their places."""
+def parse(text: str, bindings: Sequence[Any] = (), *, describe_only: bool = False) -> Expr:
+    """One statement as sqlglot's tree, with bound values in their places; to be described it needs none."""
     tokens = tokenize(text)
     _refuse_long_list(tokens)
     tokens = model_aliases.expand(_conditions_first(_without_scoped(tokens)))
@@ -71,7 +72,7 @@ def parse(text: str, bindings: Sequence[Any] = ()) -> Expr:
         )
     if isinstance(parsed[0], exp.Command):
         raise unsupported(f"the statement {describe(read_head(Scanner(text)))}: {text[:120]}")
-    return bind(_with_default_schema(parsed[0]), bindings)
+    return bind(_with_default_schema(parsed[0]), bindings, unset_allowed=describe_only)
 
 
 def _with_default_schema(root: Expr) -> Expr:
@@ -123,17 +124,19 @@ def _first_error(error: ParseError) -> str:
     return f"line {found.get('line', 1)} at position {found.get('col', 0)} {what}."
 
 
-def bind(root: Expr, bindings: Sequence[Any]) -> Expr:
+def bind(root: Expr, bindings: Sequence[Any], *, unset_allowed: bool = False) -> Expr:
     """Bound values as literals, `?` and `:1` alike."""
     waiting = iter(bindings)
     for node in list(root.find_all(exp.Placeholder, bfs=False)):
         if node.name.isdigit():
-            value = bindings[int(node.name) - 1]
+            value = bindings[int(node.name) - 1] if not unset_allowed or int(node.name) <= len(bindings) else None
         else:
             try:
                 value = next(waiting)
             except StopIteration:
-                raise syntax_error("bind variable ? not set.") from None
+                if not unset_allowed:
+                    raise syntax_error("bind variable ? not set.") from None
+                value = None
         literal = as_literal(value)
         if node is root:
             return literal
@@ -214,7 +217,7 @@ def generate(root: Expr) -> str:
 
 
 def execute(session: Session, text: str, bindings: Sequence[Any], *, describe_only: bool) -> Result:
-    expression = parse(text, bindings)
+    expression = parse(text, bindings, describe_only=describe_only)
     if isinstance(expression, (exp.Query, exp.Values)):
         try:
             with session.effect(Effect.READ):
@@ -226,7 +229,7 @@ def execute(session: Session, text: str, bindings: Sequence[Any], *, describe_on
     if runner is None:
         raise unsupported(f"the statement {describe(read_head(Scanner(text)))}: {text[:120]}")
     if describe_only:
-        return status_columns()
+        return _counts_to_come(session, expression)
 
     def write() -> Result:
         with session.effect(Effect.WRITE):
@@ -237,6 +240,22 @@ def execute(session: Session, text: str, bindings: Sequence[Any], *, describe_on
 
 def status_columns() -> Result:
     return results.rows({"status": types.TEXT}, [])
+
+
+def _counts_to_come(session: Session, expression: Expr) -> Result:
+    match expression:
+        case exp.Insert():
+            names = ["rows_inserted"]
+        case exp.Update():
+            names = ["rows_updated"] + ([] if _strict_updates(session) else ["multi_joined_rows_updated"])
+        case exp.Delete():
+            names = ["rows_deleted"]
+        case exp.Merge():
+            clauses = {_action(when) for when in expression.args["whens"].expressions}
+            names = [name for action, name in _ACTIONS.items() if action in clauses]
+        case _:
+            return status_columns()
+    return results.rows(results.counted_columns(*names), [])
 
 
 def query(session: Session, expression: Expr, *, describe_only: bool = False) -> Result:
@@ -300,8 +319,11 @@ def _insert(session: Session, expression: exp.Insert) -> Result:
     with Preparation(session) as preparation:
         expression.set("overwrite", None)
         prepared = preparation.rewrite(expression)
+        target = prepared.this.this if isinstance(prepared.this, exp.Schema) else prepared.this
+        columns = assigning.targets(preparation.table_fields(target), prepared.this)
+        if columns and preparation.shape:
+            prepared.set("expression", assigning.assigned(prepared.expression, preparation.shape, columns))
         if overwrite:
-            target = prepared.this.this if isinstance(prepared.this, exp.Schema) else prepared.this
             session.fetch(f"DELETE FROM {target.sql(dialect='duckdb')}")
         inserted = session.fetch(generate(prepared))[0][0]
     return results.counts(INSERT, rows_inserted=inserted)
@@ -309,7 +331,7 @@ def _insert(session: Session, expression: exp.Insert) -> Result:
 
 def _update(session: Session, expression: exp.Update) -> Result:
     """A row that several source rows match is updated once; ERROR_ON_NONDETERMINISTIC_UPDATE makes it an error."""
-    strict = str(session.parameters.get("ERROR_ON_NONDETERMINISTIC_UPDATE", False)).lower() == "true"
+    strict = _strict_updates(session)
     with Preparation(session) as preparation:
         prepared = preparation.rewrite(expression)
         several = session.fetch(generate(_several_matches(prepared)))[0][0] if prepared.args.get("from_") else 0
@@ -319,6 +341,10 @@ def _update(session: Session, expression: exp.Update) -> Result:
     if strict:
         return results.counts(UPDATE, rows_updated=updated)
     return results.counts(UPDATE, rows_updated=updated, multi_joined_rows_updated=several)
+
+
+def _strict_updates(session: Session) -> bool:
+    return str(session.parameters.get("ERROR_ON_NONDETERMINISTIC_UPDATE", False)).lower() == "true"
 
 
 def _several_matches(update: Expr) -> Expr:

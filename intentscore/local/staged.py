@@ -19,6 +19,7 @@ from intentscore.local import delimited, formats
 from intentscore.local.errors import SnowflakeError, invalid, unsupported
 from intentscore.local.formats import FileFormat
 from intentscore.local.names import literal, quote
+from intentscore.local.rewrites.macros import macro
 from intentscore.local.rewrites.semistructured import variant
 from intentscore.local.sources import resolver
 from intentscore.local.stages import Location, locate
@@ -308,7 +309,9 @@ def _field(path: Any, staged: Staged, *, loading: bool) -> Expr:
     cast = path.parent if isinstance(path.parent, (exp.Cast, exp.TryCast)) else None
     selected = isinstance(path.parent, (exp.Select, exp.Alias, exp.Paren)) and not loading
     kind = staged.fields[name.name]
-    if selected or pa.types.is_nested(kind) or (cast is not None and cast.to.this in SEMISTRUCTURED):
+    if cast is not None and cast.to.this in SEMISTRUCTURED:
+        return macro("sf_load_variant", _json(column))
+    if selected or pa.types.is_nested(kind):
         return _json(column)
     if type(cast) is exp.Cast and pa.types.is_string(kind) and cast.to.this not in TEXTUAL:
         return _or_refused(column, cast)

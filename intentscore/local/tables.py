@@ -352,10 +352,11 @@ def comment_on_table(session: Session, head: Statement) -> Result:
     head.scanner.expect("IS")
     comment = head.scanner.string()
     head.scanner.end()
-    kind = session.relation_kind(name)
-    if kind is None:
+    if not session.table_exists(name):
         raise does_not_exist("Object", str(name))
-    session.fetch(f"COMMENT ON {kind} {name.duckdb} IS {literal(comment)}")
+    temporary = session.temporary_tables.get(name)
+    is_view = session.is_temporary_view(temporary) if temporary else session.relation_kind(name) == "VIEW"
+    session.fetch(f"COMMENT ON {'VIEW' if is_view else 'TABLE'} {session.physical(name)} IS {literal(comment)}")
     return results.done()
 
 

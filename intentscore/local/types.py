@@ -122,7 +122,7 @@ def from_declared(text: str) -> ColumnType:
         return replace(kind, length=1)
     match kind.wire if numbers else "":
         case "fixed":
-            return replace(kind, precision=numbers[0], scale=([*numbers, 0])[1])
+            return replace(kind, precision=numbers[0] or 38, scale=([*numbers, 0])[1])
         case "text" | "binary":
             return replace(kind, length=numbers[0])
         case "time" | "timestamp_ntz" | "timestamp_ltz" | "timestamp_tz":

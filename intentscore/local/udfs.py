@@ -211,10 +211,11 @@ def _aggregate(routine: Routine, node: Expr, given: Sequence[Expr], preparation:
     name = _function(preparation, definition, "aggregate", question, takes, volatile=False)
     window = node.parent if isinstance(node.parent, exp.Window) and node.parent.this is node else None
     lists: list[Expr] = []
-    for cell, parameter in zip(given, routine.arguments, strict=True):
+    plain = [cell.expressions[0] if isinstance(cell, exp.Distinct) else cell for cell in given]
+    values = [routines.cast_to(c.copy(), p.type) for c, p in zip(plain, routine.arguments, strict=True)]
+    for cell, value in zip(given, sent(values, definition), strict=True):
         distinct = isinstance(cell, exp.Distinct)
-        value = routines.cast_to((cell.expressions[0] if distinct else cell).copy(), parameter.type)
-        listed: Expr = exp.Anonymous(
+        listed: Expr = exp.AnonymousAggFunc(
             this="list", expressions=[exp.Distinct(expressions=[value]) if distinct else value]
         )
         if window is not None:

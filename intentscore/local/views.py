@@ -107,7 +107,9 @@ def create_view(session: Session, head: Statement) -> Result:
     name = session.existing_schema(session.resolve(head.scanner.name()))
     definition = read_definition(session, head.scanner)
     with sql.Preparation(session, describe_only=True) as preparation:
-        parsed = sql.parse(definition.query, head.scanner.bindings)
+        if head.scanner.bindings:
+            raise invalid("Bind variables are not allowed in the definition of a view.")
+        parsed = sql.parse(definition.query)
         rewritten = preparation.rewrite(parsed.copy())
         query = sql.generate(rewritten)
         known = known_columns(session, preparation, query, [column for column, _ in definition.columns])

@@ -186,7 +186,7 @@ class Workers:
             _place_imports(definition, folder)
             ours, theirs = socket.socketpair()
             with theirs:
-                answer = self._ask_for_fork(theirs.fileno())
+                answer = self._ask_for_fork(theirs.fileno()) or self._ask_another(theirs.fileno())
         if len(answer) < MESSAGE.size:
             raise SnowflakeError("The local engine could not start a process for Python handlers.", 603, "XX000")
         worker = Worker(definition, MESSAGE.unpack(answer)[1], Connection(ours.detach()), folder, self._kill)
@@ -200,8 +200,22 @@ class Workers:
     def _ask_for_fork(self, descriptor: int) -> bytes:
         if self._control is None:
             return b""
-        socket.send_fds(self._control, [MESSAGE.pack(b"F", 0)], [descriptor])
-        return self._control.recv(MESSAGE.size)
+        try:
+            socket.send_fds(self._control, [MESSAGE.pack(b"F", 0)], [descriptor])
+            return self._control.recv(MESSAGE.size)
+        except OSError:
+            return b""
+
+    def _ask_another(self, descriptor: int) -> bytes:
+        """The process that handlers are forked from has been killed: another takes its place."""
+        if self._control is None or self._source is None:
+            return b""
+        self._control.close()
+        self._source.kill()
+        self._source.wait()
+        self._control, self._idle = None, []
+        self.warm_up()
+        return self._ask_for_fork(descriptor)
 
     def close(self) -> None:
         """Kill every handler; calls under way fail, and no more are taken."""

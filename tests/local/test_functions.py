@@ -198,6 +198,7 @@ def test_an_aggregate_answers_as_documented(value: Value, expression: str, expec
         ("nothing_of_this_name(1)", "Unknown function NOTHING_OF_THIS_NAME"),
         (f"missing + 1 from {ROWS}", "invalid identifier 'MISSING'"),
         (f"rank() over (partition by g) from {ROWS}", "requires ORDER BY in window specification"),
+        (f"row_number() over (partition by g) from {ROWS}", "requires ORDER BY in window specification"),
         (f"ntile(0) over (order by n) from {ROWS}", "NTILE argument must be at least 1"),
         (f"n from {ROWS} where sum(n) > 1", "Invalid aggregate function in where clause"),
         (

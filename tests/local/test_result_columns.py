@@ -56,6 +56,37 @@ def test_a_quoted_name_in_another_case_is_another_column(connection: SnowflakeCo
     assert refused.value.errno == 904
 
 
+def test_a_name_that_two_columns_bear_is_ambiguous(connection: SnowflakeConnection) -> None:
+    twice = "(select *, n from (select 1 as n, 2 as m))"
+    assert execute(connection, f"select m from {twice}").fetchone() == (2,)
+    assert execute(connection, f"select * from {twice}").fetchone() == (1, 2, 1)
+    with pytest.raises(ProgrammingError, match="ambiguous column name 'N'"):
+        execute(connection, f"select n from {twice}")
+
+
+def test_a_column_taken_by_its_position_bears_it_as_its_name(connection: SnowflakeConnection) -> None:
+    query = """select "$2", $1 from (select $2, $1 from values (1, 2))"""
+    assert list(described(connection, query)) == ["$2", "$1"]
+    assert execute(connection, query).fetchone() == (2, 2)
+
+
+def test_a_change_is_described_by_the_rows_it_will_count(session: Session) -> None:
+    session.sql("create table visits (id int)").collect()
+    for statement, counted in (
+        ("insert into visits values (1)", ["rows inserted"]),
+        ("update visits set id = 2", ["rows updated", "multi-joined rows updated"]),
+        ("delete from visits", ["rows deleted"]),
+    ):
+        assert session.sql(statement).schema == StructType(
+            [StructField(f'"number of {name}"', LongType(), nullable=False) for name in counted]
+        )
+
+
+def test_a_query_is_described_before_its_variables_are_bound(connection: SnowflakeConnection) -> None:
+    columns = connection.cursor().describe("select ? as label, :1 as other")
+    assert [(column.name, column.is_nullable) for column in columns] == [("LABEL", True), ("OTHER", True)]
+
+
 def test_nullability_follows_keys_literals_and_outer_joins(connection: SnowflakeConnection) -> None:
     execute(connection, "create table visits (id int not null, pages int)")
     columns = described(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -114,3 +115,23 @@ def test_a_missing_table_is_named_as_it_was_written(connection: SnowflakeConnect
         with pytest.raises(ProgrammingError, match=f"'{written.upper()}' does not exist or not authorized") as refused:
             execute(connection, f"select * from {written}")
         assert (refused.value.errno, refused.value.sqlstate) == (2003, "42S02")
+
+
+def test_a_variant_becomes_what_its_column_holds(connection: SnowflakeConnection) -> None:
+    execute(connection, "create table held (a array, o object, n int default 7)")
+    execute(connection, """insert into held (o, a) select parse_json('{"x": 1}'), parse_json('[1, 2]')""")
+    execute(connection, "insert into held values (null, null, default)")
+    assert rows(connection, "select a[1], o:x, n from held order by o") == [("2", "1", 7), (None, None, 7)]
+    for given, error in (
+        ("array_construct(1), 'x', 1", "expecting OBJECT but got VARCHAR"),
+        ("null, null, array_construct(1)", "expecting NUMBER\\(38,0\\) but got ARRAY for column N"),
+        ("null, parse_json('[1]'), 1", "Failed to cast variant value"),
+    ):
+        with pytest.raises(ProgrammingError, match=error):
+            execute(connection, f"insert into held select {given}")
+
+
+def test_a_view_has_no_bind_variables(connect: Callable[..., SnowflakeConnection], schema: str) -> None:
+    cursor = connect(schema=schema, paramstyle="qmark").cursor()
+    with pytest.raises(ProgrammingError, match="Bind variables are not allowed"):
+        cursor.execute("create view v as select ? as n", (1,))

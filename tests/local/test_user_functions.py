@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import json
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -9,6 +11,8 @@ from snowflake.snowpark import Session
 from snowflake.snowpark.exceptions import SnowparkSQLException
 from snowflake.snowpark.functions import col, pandas_udtf
 from snowflake.snowpark.types import FloatType, IntegerType, PandasDataFrameType, PandasSeriesType
+
+from intentscore.local.workers import Definition, Workers
 
 PYTHON = "LANGUAGE PYTHON RUNTIME_VERSION = 3.11"
 
@@ -106,6 +110,41 @@ def test_an_aggregate_function_works_on_groups_and_windows(session: Session) -> 
     assert rows(session, "SELECT B, TOTAL(A) FROM T GROUP BY B ORDER BY B") == [(0, 18), (1, 12), (2, 15)]
     assert rows(session, "SELECT TOTAL(DISTINCT B), TOTAL(A) FROM T WHERE A < 5") == [(3, 10)]
     assert rows(session, "SELECT TOTAL(A) OVER (PARTITION BY B) FROM T WHERE A = 7") == [(7,)]
+
+
+COLLECT = """
+class Collect:
+    def __init__(self):
+        self.seen = []
+    @property
+    def aggregate_state(self):
+        return self.seen
+    def accumulate(self, x):
+        self.seen = self.seen + [x]
+    def merge(self, other):
+        self.seen = self.seen + other
+    def finish(self):
+        return {'seen': self.seen}
+"""
+
+
+@pytest.mark.usefixtures("numbers")
+def test_an_aggregate_function_takes_and_gives_semi_structured_values(session: Session) -> None:
+    create(session, "SEEN(X ARRAY) RETURNS OBJECT", COLLECT, "Collect", kind="AGGREGATE FUNCTION")
+    assert rows(session, "SELECT SEEN(ARRAY_CONSTRUCT(A)):seen[0][0]::INT FROM T WHERE A = 4") == [(4,)]
+
+
+def test_handlers_run_again_after_the_process_they_are_forked_from_was_killed(tmp_path: Path) -> None:
+    workers = Workers(tmp_path)
+    with contextlib.closing(workers):
+        for name in ("BEFORE", "AFTER"):
+            code = f"def f():\n    return '{name}'"
+            definition = Definition("FUNCTION", name, "f", code, (), (), (("", "VARCHAR", "VARCHAR"),))
+            with workers.lease(definition) as worker:
+                assert worker.is_alive
+            assert workers._source is not None
+            workers._source.kill()
+            workers._source.wait()
 
 
 TABLE_FUNCTION = """

@@ -81,6 +81,7 @@ CREATE OR REPLACE MACRO sf_unhex(v) AS list_transform([v], x -> CASE WHEN x IS N
 CREATE OR REPLACE MACRO sf_to_binary(v BLOB) AS v,
     (v VARIANT) AS list_transform([v], x -> CASE WHEN variant_typeof(x) = 'BLOB' THEN TRY_CAST(x AS BLOB) ELSE sf_unhex(sf_variant_text(x)) END)[1],
     (v VARCHAR) AS sf_unhex(v),
+    (v INTEGER) AS sf_unhex(CAST(v AS VARCHAR)),
     (v, f) AS CASE upper(f) WHEN 'HEX' THEN sf_unhex(v) WHEN 'BASE64' THEN from_base64(v) ELSE encode(v) END;
 CREATE OR REPLACE MACRO sf_try_to_binary(v) AS CASE WHEN regexp_full_match(v, '([0-9A-Fa-f]{2})*') THEN unhex(v) END,
     (v, f) AS CASE upper(f) WHEN 'HEX' THEN CASE WHEN regexp_full_match(v, '([0-9A-Fa-f]{2})*') THEN unhex(v) END

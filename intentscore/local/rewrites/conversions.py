@@ -34,7 +34,7 @@ def data_type(node: exp.DataType, session: Session) -> Expr:
     """The DuckDB type that holds a Snowflake type; NUMBER without a scale is a 64-bit integer."""
     if node.this == Type.DECIMAL:
         size = [int(p.name) for p in node.expressions]
-        if not size or (size[0] == 38 and size[1:] in ([], [0])):
+        if not size or (size[0] in (0, 38) and size[1:] in ([], [0])):
             return exp.DataType(this=Type.INT128 if session.wide_numbers else Type.BIGINT)
         precision, scale = (*size, 0)[:2]
         return exp.DataType.build(f"DECIMAL({precision}, {scale})")

@@ -27,7 +27,9 @@ def name_columns(root: Expr) -> Expr:
         for projection in select.expressions:
             named = isinstance(projection, (exp.Alias, exp.Column, exp.Dot, exp.Parameter)) or projection.is_star
             named = named and not (isinstance(projection, exp.Dot) and isinstance(projection.expression, exp.Func))
-            if not named:
+            if isinstance(projection, exp.Parameter) and projection.name.isdigit():
+                projection.replace(exp.alias_(projection.copy(), f"${projection.name}", quoted=True))
+            elif not named:
                 projection.replace(exp.alias_(projection.copy(), _text(projection), quoted=True))
     return root
 

@@ -97,7 +97,7 @@ def frame(node: exp.WindowSpec, session: Session) -> Expr:
     return node
 
 
-_NEED_ORDER = (exp.Lead, exp.Lag, exp.Rank, exp.DenseRank, exp.PercentRank, exp.CumeDist, exp.Ntile)
+_NEED_ORDER = (exp.Lead, exp.Lag, exp.RowNumber, exp.Rank, exp.DenseRank, exp.PercentRank, exp.CumeDist, exp.Ntile)
 
 
 @rewrite(exp.Window)
