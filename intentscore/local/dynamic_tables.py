@@ -205,7 +205,7 @@ def show_dynamic_tables(session: Session, head: Statement) -> Result:
         rows.append([
             entry.created_on, entry.name.name, entry.name.database, entry.name.schema, linear(d["cluster_by"]), OWNER,
             d["target_lag"], d["refresh_mode"], d.get("refresh_mode_reason"), d["warehouse"],
-            d.get("initialization_warehouse"), entry.comment, d["text"], "OFF", d["state"], None, "false", "false", "false",
-            d["refreshed"], "ROLE", size, 0,
+            d.get("initialization_warehouse"), entry.comment, d["text"], "OFF", d["state"], None,
+            "false", "false", "false", d["refreshed"], "ROLE", size, 0,
         ])  # fmt: skip
     return results.rows(columns, rows)
