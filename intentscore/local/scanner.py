@@ -116,6 +116,8 @@ class Scanner:
         token = self.token
         if token is None:
             raise self.unexpected("an identifier")
+        if self.peek() == "IDENTIFIER" and self.peek(1) == "(":
+            return self.name()[-1]
         self.at += 1
         if token.token_type == TokenType.IDENTIFIER:
             return token.text

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from intentscore.local import results
 from intentscore.local.catalog import CLUSTERING, EPOCH, OWNER, TABLE
+from intentscore.local.errors import does_not_exist
 from intentscore.local.names import ObjectName
 from intentscore.local.results import Result
 from intentscore.local.show import Listing, Relation, columns_of, linear, named_listing, read_listing, relations
@@ -96,3 +97,22 @@ def show_users(session: Session, head: Statement) -> Result:
     columns = columns_of("name", "login_name", "display_name", "disabled", "default_warehouse", "default_role", "owner")
     row = [EPOCH, name, name, name, "false", session.engine.warehouse, session.engine.role, OWNER]
     return results.rows(columns, [row] if listing.wants(name) else [])
+
+
+@statement("DESCRIBE USER", "DESC USER")
+def describe_user(session: Session, head: Statement) -> Result:
+    """The properties that say something of the one user there is."""
+    name, engine = head.scanner.identifier(), session.engine
+    head.scanner.end()
+    if name.upper() != engine.user.upper():
+        raise does_not_exist("User", name)
+    known = {
+        "NAME": (name.upper(), "Name"), "COMMENT": (None, "user comment associated to an object in the dictionary"),
+        "DISPLAY_NAME": (name.upper(), "Display name of the associated object"),
+        "LOGIN_NAME": (name.upper(), "Login name of the user"), "PASSWORD": ("********", "Password of the user"),
+        "DISABLED": ("false", "Whether the user is disabled"),
+        "DEFAULT_WAREHOUSE": (engine.warehouse, "Default warehouse for this user"),
+        "DEFAULT_ROLE": (engine.role, "Primary principal of user session will be set to this role"),
+    }  # fmt: skip
+    columns = dict.fromkeys(("property", "value", "default", "description"), TEXT)
+    return results.rows(columns, [[key, value, "null", text] for key, (value, text) in known.items()])

@@ -190,3 +190,11 @@ def test_an_account_is_kept_for_the_next_engine(tmp_path: Any) -> None:
 
     ask("CREATE WAREHOUSE NIGHTLY_WH WAREHOUSE_SIZE = LARGE")
     assert [row[0] for row in ask("SHOW WAREHOUSES")] == ["LOCAL_WH", "NIGHTLY_WH"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "cell"),
+    [("DATABASE", "INTENTSCORE", "SCHEMA"), ("WAREHOUSE", "LOCAL_WH", "WAREHOUSE"), ("USER", "LOCAL", "LOCAL")],
+)
+def test_an_object_is_described_under_an_identifier_in_quotes(run: Run, kind: str, name: str, cell: str) -> None:
+    assert any(cell in row.values() for row in run(f"DESCRIBE {kind} IDENTIFIER('{name.lower()}')"))

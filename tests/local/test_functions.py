@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import snowflake.connector
 from snowflake.connector import ProgrammingError, SnowflakeConnection
+from snowflake.snowpark import Session
 
 from intentscore.local.engine import Endpoint
 
@@ -237,3 +238,11 @@ def test_an_order_by_an_expression_over_an_alias(connection: SnowflakeConnection
     query = f"select n + 0 as m from {ROWS} order by (m - 3) * (m - 3), m desc"
     rows = connection.cursor().execute(query).fetchall()  # type: ignore[union-attr]
     assert [m for (m,) in rows] == [4, 2, 2, 1]
+
+
+def test_rows_are_ordered_by_expressions_over_a_column_s_alias(session: Session) -> None:
+    rows = session.sql(
+        "SELECT V, SUBSTRING(V, 3) AS LAST FROM VALUES ('1.2'), ('1.11'), ('1.7') T(V) ORDER BY ABS(8 - LAST), -LAST"
+    ).collect()
+    assert [row["LAST"] for row in rows] == ["7", "11", "2"]
+    assert session.sql("SELECT -V AS N FROM VALUES ('2') T(V)").collect()[0]["N"] == -2

@@ -82,6 +82,15 @@ def arithmetic(node: exp.Binary, session: Session) -> Expr:
     return node
 
 
+@rewrite(exp.Neg)
+def negative(node: exp.Neg, session: Session) -> Expr:
+    """Text and VARIANT count as numbers, and what may be one of them is looked at when it is known."""
+    kind = kind_of(node.this)
+    if not isinstance(node.this, _PLAIN) and (kind is None or kind.wire in ("text", "variant")):
+        node.set("this", macro("sf_operand", node.this))
+    return node
+
+
 def is_number(operand: Expr) -> bool:
     """Whether the operand is known to be a number DuckDB reckons with as Snowflake does."""
     kind = kind_of(operand)
