@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from intentscore.local import names, queries, results, roles, several, task_rest
+from intentscore.local import names, queries, resource_rest, results, roles, several, task_rest
 from intentscore.local.downloads import Download
 from intentscore.local.errors import SnowflakeError
 from intentscore.local.queries import Query
@@ -59,7 +59,7 @@ def application(engine: Engine) -> Starlette:
         Route("/files/{token}/{name}", server.shared_file, methods=["GET"]),
         Route("/telemetry/send", server.acknowledge, methods=["POST"]),
     ]
-    return Starlette(routes=[*routes, *task_rest.routes(engine)])
+    return Starlette(routes=[*routes, *task_rest.routes(engine), *resource_rest.routes(engine)])
 
 
 def _stand_in_role(session: Session, role: str) -> None:

@@ -55,7 +55,7 @@ class Entry:
 
 
 REGISTRY: dict[tuple[str, ...], Entry] = {}
-LONGEST = 4
+LONGEST = 5
 
 
 def statement(*spellings: str, effect: Effect = Effect.READ) -> Callable[[Handler], Handler]:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 STATUS = {2003: 404, 2043: 404, 2002: 409}
+EXPIRED = ("390104", "Authentication token has expired. The user must authenticate again.")
 MOST_SHOWN = 10_000
 _PLAIN = {
     "comment": "comment", "definition": "definition", "condition": "condition", "overlap_policy": "overlap_policy",
@@ -103,7 +104,7 @@ def _endpoint(engine: Engine, answer: Answer, effect: Effect) -> Callable[[Reque
     async def endpoint(request: Request) -> Response:
         session = session_of(engine, request)
         if session is None:
-            return failed(401, "390104", "Authentication token has expired. The user must authenticate again.")
+            return failed(401, *EXPIRED)
         raw = await request.body()
         return await run_in_threadpool(_answered, session, request, raw, answer, effect)
 
