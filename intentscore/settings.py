@@ -106,13 +106,15 @@ class MonitoringLimits(Strict):
     """How far a day may lie from the baseline, and a version from what it promised, before it is an alarm.
 
     A drift limit never is lower than the farthest of `chance_days` days of the same size drawn from the baseline. A day
-    that is beyond it must also differ from the `recent_days` before it, if they have `min_recent_sessions`.
+    is held against the same month of the baseline and against those of the `recent_days` before it that are of its
+    month, where these have `min_recent_sessions`; see `intentscore.services.monitor_limits`.
     """
 
     max_psi: Annotated[float, Field(ge=0)] = 0.1
     max_jensen_shannon: Annotated[float, Field(ge=0, le=1)] = 0.1
     max_wasserstein: Annotated[float, Field(ge=0)] = 0.1
     max_shift: Annotated[float, Field(ge=0, le=0.5)] = 0.05
+    max_scale: Annotated[float, Field(ge=1, le=8)] = 1.1
     max_missing: Annotated[float, Field(ge=0, le=1)] = 0.02
     chance_days: Annotated[int, Field(ge=99, le=100_000)] = 5000
     min_sessions: Annotated[int, Field(ge=1)] = 30

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from intentscore.local import monitor_formulas, sql
 from intentscore.local.catalog import Entry
-from intentscore.local.columns import table_columns
+from intentscore.local.columns import TableColumn, table_columns
 from intentscore.local.errors import invalid
 from intentscore.local.monitor_listing import trouble
 from intentscore.local.monitors import NUMERIC, monitor
@@ -40,12 +40,13 @@ _ORIGINS = {"DAY": "1970-01-01", "WEEK": "1969-12-29", "MONTH": "1970-01-01", "Q
 
 @dataclass(frozen=True)
 class Question:
-    """A monitor's rows in a range of time, with the start of the part of it they fall in as `_AT`."""
+    """A monitor's rows in a range of time, with the start of the part of it they fall in as `_AT`; its columns."""
 
     session: Session
     entry: Entry
     rows: str
     segment: tuple[str | None, str | None]
+    columns: tuple[TableColumn, ...]
 
     @property
     def details(self) -> dict[str, Any]:
@@ -95,7 +96,7 @@ def drift_metric(
     baseline = question.details["baseline_table"]
     if baseline is None:
         raise invalid(f"the model monitor '{question.entry.name}' has no baseline to measure drift from")
-    known = [c for c, *_ in session.fetch(f"DESCRIBE {baseline}")]
+    known = session.shared.once((baseline,), lambda: [c for c, *_ in session.fetch(f"DESCRIBE {baseline}")])
     if column not in known:
         raise invalid(f"the baseline of the model monitor has no column '{column}'")
     binned = None
@@ -112,6 +113,12 @@ def drift_metric(
 def _question(
     session: Session, name: str, granularity: str | None, start: Any, end: Any, extra: str | None
 ) -> Question:
+    """The same for all metrics of a statement that are asked of the same rows."""
+    asked = (name, granularity, start, end, extra)
+    return session.shared.once(asked, lambda: _asked(session, *asked))
+
+
+def _asked(session: Session, name: str, granularity: str | None, start: Any, end: Any, extra: str | None) -> Question:
     entry = monitor(session, split(name))
     if error := trouble(session, entry):
         raise invalid(f"the model monitor '{entry.name}' is suspended: {error}")
@@ -126,7 +133,9 @@ def _question(
         within += f" AND {quote(segment[0])} = {literal(str(segment[1]))}"
     with sql.Preparation(session) as preparation:
         source = preparation.to_duckdb(sql.parse(f"SELECT * FROM {ObjectName(*entry.details['source']).duckdb}"))
-    return Question(session, entry, f"SELECT {at} AS _AT, * FROM ({source}) AS _SOURCE WHERE {within}", segment)
+    rows = session.shared.held(f"SELECT {at} AS _AT, * FROM ({source}) AS _SOURCE WHERE {within}")
+    columns = tuple(table_columns(session, ObjectName(*entry.details["source"])))
+    return Question(session, entry, f"FROM {rows}", segment, columns)
 
 
 def _range_start(granularity: str, stamp: str, first: str) -> str:
@@ -167,8 +176,7 @@ def _one_of(given: str, known: Any) -> str:
 def _column(question: Question, given: str, metric: str) -> str:
     """A column of the source that the monitor watches."""
     column, d = fold(given), question.details
-    watched = {c.name for c in table_columns(question.session, ObjectName(*d["source"]))}
-    watched -= {d["timestamp_column"], *d["id_columns"]}
+    watched = {c.name for c in question.columns} - {d["timestamp_column"], *d["id_columns"]}
     if column not in watched:
         raise invalid(f"'{given}' is not a column of the model monitor '{question.entry.name}'")
     if metric in OF_NUMBERS and not _is_numeric(question, column):
@@ -177,8 +185,7 @@ def _column(question: Question, given: str, metric: str) -> str:
 
 
 def _is_numeric(question: Question, column: str) -> bool:
-    found = table_columns(question.session, ObjectName(*question.details["source"]))
-    return any(c.name == column and c.type.wire in NUMERIC for c in found)
+    return any(c.name == column and c.type.wire in NUMERIC for c in question.columns)
 
 
 # ---------------------------------------------------------------------------- what is answered

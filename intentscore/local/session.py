@@ -25,6 +25,7 @@ from intentscore.local.queries import Query
 from intentscore.local.results import Result, ResultStore
 from intentscore.local.scanner import Scanner
 from intentscore.local.scripting import blocks, parser
+from intentscore.local.sharing import Shared
 from intentscore.local.statements import Effect
 from intentscore.local.transactions import Connection, Transaction
 from intentscore.local.turns import Turn
@@ -55,6 +56,7 @@ class Session:
         self.use_timezone(self.parameters["TIMEZONE"])
         self.variables: dict[str, Any] = {}
         self.temporary_tables: dict[ObjectName, str] = {}
+        self.shared = Shared(self)
         self.loaded_files: dict[ObjectName, dict[str, str]] = {}
         self.database: str | None = None
         self.schema: str | None = None

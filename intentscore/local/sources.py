@@ -12,6 +12,7 @@ from intentscore.local import information_schema, names, spelling
 from intentscore.local.errors import COMPILATION, SnowflakeError, does_not_exist, unsupported
 from intentscore.local.names import display
 from intentscore.local.rewrites import visible_ctes
+from intentscore.local.sharing import sharing
 
 if TYPE_CHECKING:
     from intentscore.local.sql import Preparation
@@ -48,6 +49,11 @@ def resolve(root: Expr, preparation: Preparation) -> Expr:
 
 
 def _table_functions(root: Expr, preparation: Preparation) -> Expr:
+    with sharing(preparation.session):
+        return _with_rows_of_functions(root, preparation)
+
+
+def _with_rows_of_functions(root: Expr, preparation: Preparation) -> Expr:
     for node in list(root.find_all(exp.TableFromRows)):
         call = node.this
         if isinstance(call, exp.Window) and isinstance(call.this, NATIVE_TABLE_FUNCTIONS):
@@ -101,8 +107,14 @@ def _value(argument: Expr, preparation: Preparation) -> Any:
     try:
         return argument.to_py()
     except ValueError:
-        query = preparation.to_duckdb(exp.select(argument.copy()))
-        return preparation.session.duck.sql(query).fetchall()[0][0]
+        if isinstance(argument, exp.Cast) and isinstance(argument.this, exp.Literal):
+            return preparation.session.shared.once(("value", argument.sql()), lambda: _computed(argument, preparation))
+        return _computed(argument, preparation)
+
+
+def _computed(argument: Expr, preparation: Preparation) -> Any:
+    query = preparation.to_duckdb(exp.select(argument.copy()))
+    return preparation.session.duck.sql(query).fetchall()[0][0]
 
 
 def reference(registered: str, alias: Expr | None = None) -> exp.Table:

@@ -10,33 +10,30 @@ day, q those of the baseline, and F their cumulative distributions:
 -   shift: the probability that a value of the day exceeds one of the baseline, ties counting half, zeros left out
     (Mann and Whitney 1947, https://doi.org/10.1214/aoms/1177730491): 0.5 alike. It sees a shifted scale long before
     the others do where most values are zero;
+-   scale: the mean of the values' exponential scores among those of the baseline, zeros left out (I. R. Savage 1956,
+    https://doi.org/10.1214/aoms/1177728170): 1 alike, and by how much they have grown where they are exponentially
+    distributed, as page values nearly are. Among rank statistics it sees that soonest;
 -   the share of missing values.
-
-A limit is never lower than what chance does: `chance` draws days of the same size from the baseline and takes the
-farthest of them. A day without drift passes it about once in as many days as were drawn, however small the day and
-whatever the shape of the column; somewhat more often where a value larger than any of the baseline is to be expected.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import rel_entr
-from scipy.stats import norm, wasserstein_distance
 
 Floats = NDArray[np.float64]
 
 BINS = 10
 SMALLEST_SHARE = 1e-4
 SIZE_STEP = 1.1
-GRID = 200
-TAIL = 50
 MIN_NON_ZERO = 10
+SMALLEST = 1e-12
 
 
 @dataclass(frozen=True)
@@ -47,6 +44,7 @@ class Drift:
     jensen_shannon: float | None = None
     wasserstein: float | None = None
     shift: float | None = None
+    scale: float | None = None
     missing: float | None = None
 
 
@@ -80,6 +78,13 @@ class Reference:
         kept: Floats = self.values[self.values != 0]
         return kept
 
+    @cached_property
+    def exponential_scores(self) -> Floats:
+        """Of the non-zero values: the expected order statistics of as many standard exponential draws."""
+        m = len(self.non_zero)
+        scores: Floats = np.cumsum(1 / np.arange(m, 0, -1))
+        return scores
+
 
 def reference(column: str, values: Sequence[Any] | NDArray[Any], *, numeric: bool) -> Reference:
     """`values` (m,): numbers with NaN, or texts with None, where they are missing.
@@ -108,19 +113,20 @@ def measure(baseline: Reference, values: Sequence[Any] | NDArray[Any]) -> Drift:
         return Drift(missing=missing)
     now, then = _shares(baseline, known)
     return Drift(
-        psi=float(_psi(now, then)),
-        jensen_shannon=float(_jensen_shannon(now, then)),
-        wasserstein=float(wasserstein_distance(known, baseline.values)) if baseline.numeric else None,
+        psi=float(psi(now, then)),
+        jensen_shannon=float(jensen_shannon(now, then)),
+        wasserstein=_wasserstein(baseline, known) if baseline.numeric else None,
         shift=shift(baseline, known),
+        scale=scale(baseline, known),
         missing=missing,
     )
 
 
-def shift_and_missing(baseline: Reference, values: Sequence[Any] | NDArray[Any]) -> dict[str, float | None]:
-    """The two measures that no monitor knows, by name."""
+def beside_monitor(baseline: Reference, values: Sequence[Any] | NDArray[Any]) -> dict[str, float | None]:
+    """The measures that no monitor knows, by name."""
     known = _known(values, baseline.numeric)
     missing = 1 - len(known) / len(values) - baseline.missing if len(values) else None
-    return {"shift": shift(baseline, known), "missing": missing}
+    return {"shift": shift(baseline, known), "scale": scale(baseline, known), "missing": missing}
 
 
 def auc_error(auc: float, buyers: int, others: int) -> float:
@@ -141,53 +147,57 @@ def shift(baseline: Reference, values: Floats) -> float | None:
     return float(below.sum() / (2 * len(now) * len(then)))
 
 
-def chance(baselines: Sequence[Reference], sessions: int, days: int, seed: int = 0) -> Mapping[str, Drift]:
-    """By column, the largest measures among `days` days of that many sessions drawn from the baseline itself.
-
-    The baseline is a sample too: with m values in it, a day of n varies about it as one of n m / (n + m) about the
-    truth. `shift` is the distance from 0.5 that the same share of days passes (its law is known: normal, with the
-    variance of the rank sum).
-    """
-    found = {}
-    by_size: dict[int, NDArray[np.float32]] = {}
-    for number, baseline in enumerate(baselines):
-        rng = np.random.default_rng([seed, number])
-        m = baseline.size
-        size = max(1, _rounded_down(sessions * m / (sessions + m)))
-        counts = rng.multinomial(size, baseline.shares, size=days) / size
-        wasserstein = None
-        if baseline.numeric:
-            if m not in by_size:
-                by_size[m] = _departures(np.random.default_rng([seed, m]), m, size, days)
-            wasserstein = float((by_size[m] @ _widths(baseline.values)).max())
-        absent = rng.binomial(sessions, min(max(baseline.missing, 0.0), 1.0), size=days) / sessions
-        found[baseline.column] = Drift(
-            psi=float(_psi(counts, baseline.shares).max()),
-            jensen_shannon=float(_jensen_shannon(counts, baseline.shares).max()),
-            wasserstein=wasserstein,
-            shift=_shift_by_chance(baseline, sessions, days),
-            missing=float(absent.max() - baseline.missing),
-        )
-    return found
+def scale(baseline: Reference, values: Floats) -> float | None:
+    """The mean exponential score of the values other than zero; None with fewer than ten of them."""
+    if not baseline.numeric:
+        return None
+    now, then = values[values != 0], baseline.non_zero
+    if min(len(now), len(then)) < MIN_NON_ZERO:
+        return None
+    scores = baseline.exponential_scores
+    first, behind = np.searchsorted(then, now, side="left"), np.searchsorted(then, now, side="right")
+    summed, around = np.r_[0.0, scores.cumsum()], np.r_[0.0, scores, scores[-1] + 2]
+    equal = np.maximum(behind - first, 1)
+    found = np.where(behind > first, (summed[behind] - summed[first]) / equal, (around[first] + around[first + 1]) / 2)
+    return float(found.mean())
 
 
-def comparable_size(sessions: int) -> int:
+def comparable_size(sessions: float) -> int:
     """The size whose limits hold for a day of that many sessions: the next smaller power of 1.1."""
-    return _rounded_down(sessions)
+    return int(SIZE_STEP ** np.floor(np.log(max(sessions, 1.0)) / np.log(SIZE_STEP) + 1e-9))
 
 
 def exceeded(found: Drift, limits: Drift) -> tuple[str, ...]:
-    """The measures that lie beyond their limits; `shift` either way from 0.5."""
-    beyond = []
-    for name in MEASURES:
-        value, limit = getattr(found, name), getattr(limits, name)
-        if value is not None and limit is not None and distance(name, value) > limit:
-            beyond.append(name)
-    return tuple(beyond)
+    """The measures that lie beyond their limits."""
+    return tuple(name for name, ratio in times_the_limit(found, limits).items() if ratio > 1)
+
+
+def times_the_limit(found: Drift, limits: Drift) -> dict[str, float]:
+    """How far each measure lies from where it is alike, in units of its limit; only those that have both."""
+    return {
+        name: distance(name, value) / max(_room(name, limit), SMALLEST)
+        for name in MEASURES
+        if (value := getattr(found, name)) is not None and (limit := getattr(limits, name)) is not None
+    }
 
 
 def distance(measure: str, value: float) -> float:
+    """From where both are alike; of a scale as the cube root, whose law is symmetric (Wilson and Hilferty 1931)."""
+    if measure == "scale":
+        return float(abs(np.cbrt(value) - 1))
     return abs(value - 0.5) if measure == "shift" else value
+
+
+def widened(limits: Drift, farthest: Drift) -> Drift:
+    """The limits of days that may differ as far as `farthest` for a known reason, and by chance beside.
+
+    Distances add up at most (the triangle inequality); the index is about the square of one.
+    """
+    found = asdict(limits)
+    for name, more in asdict(farthest).items():
+        if found[name] is not None and more is not None:
+            found[name] = _sum(name, found[name], max(distance(name, more), 0.0))
+    return Drift(**found)
 
 
 def _known(values: Sequence[Any] | NDArray[Any], numeric: bool) -> NDArray[Any]:
@@ -195,6 +205,15 @@ def _known(values: Sequence[Any] | NDArray[Any], numeric: bool) -> NDArray[Any]:
         numbers = np.asarray(values, dtype=np.float64)
         return numbers[~np.isnan(numbers)]
     return np.array([str(value) for value in values if value is not None and value == value], dtype=object)
+
+
+def _wasserstein(baseline: Reference, known: Floats) -> float:
+    """The area between the two distributions."""
+    both = np.concatenate([baseline.values, np.sort(known)])
+    both.sort(kind="stable")
+    before = np.searchsorted(baseline.values, both[:-1], side="right") / len(baseline.values)
+    now = np.searchsorted(np.sort(known), both[:-1], side="right") / len(known)
+    return float((np.abs(now - before) * np.diff(both)).sum())
 
 
 def _shares(baseline: Reference, known: NDArray[Any]) -> tuple[Floats, Floats]:
@@ -208,56 +227,26 @@ def _shares(baseline: Reference, known: NDArray[Any]) -> tuple[Floats, Floats]:
     return now, then
 
 
-def _psi(p: Floats, q: Floats) -> Floats:
+def psi(p: Floats, q: Floats) -> Floats:
+    """The population stability index of shares, over the last axis."""
     p, q = np.maximum(p, SMALLEST_SHARE), np.maximum(q, SMALLEST_SHARE)
     summed: Floats = ((p - q) * np.log(p / q)).sum(axis=-1)
     return summed
 
 
-def _jensen_shannon(p: Floats, q: Floats) -> Floats:
+def jensen_shannon(p: Floats, q: Floats) -> Floats:
+    """The Jensen-Shannon distance of shares, over the last axis."""
     middle = (p + q) / 2
     divergence = (rel_entr(p, middle) + rel_entr(q, middle)).sum(axis=-1) / (2 * np.log(2))
     distance: Floats = np.sqrt(np.maximum(divergence, 0))
     return distance
 
 
-def _rounded_down(size: float) -> int:
-    """To a power of 1.1: days of similar size share their draws, and the smaller size errs towards silence."""
-    return int(SIZE_STEP ** np.floor(np.log(max(size, 1.0)) / np.log(SIZE_STEP) + 1e-9))
+def _room(measure: str, limit: float) -> float:
+    return float(np.cbrt(limit) - 1) if measure == "scale" else limit
 
 
-def _ranks(m: int) -> NDArray[np.int64]:
-    """Ranks of the baseline at which distributions are compared: evenly, and each one in both tails."""
-    even = np.linspace(1, m - 1, GRID).round() if m > 1 else np.array([1.0])
-    tails = np.r_[1 : min(TAIL, m) + 1, max(m - TAIL, 1) : m]
-    ranks: NDArray[np.int64] = np.unique(np.r_[even, tails]).astype(np.int64)
-    return ranks[(ranks >= 1) & (ranks < max(m, 2))]
-
-
-def _departures(rng: np.random.Generator, m: int, size: int, days: int) -> NDArray[np.float32]:
-    """|F of the day - F of the baseline| at the ranks, for each drawn day: (days, ranks)."""
-    ranks = _ranks(m)
-    cells = np.diff(np.r_[0, ranks, m]) / m
-    counts = rng.multinomial(size, cells, size=days)[:, :-1]
-    away: NDArray[np.float32] = np.abs(counts.cumsum(axis=1) / size - ranks / m).astype(np.float32)
-    return away
-
-
-def _widths(values: Floats) -> Floats:
-    """How much of the column's range each rank stands for."""
-    ranks = _ranks(len(values))
-    between = np.r_[0, (ranks[:-1] + ranks[1:]) // 2, len(values) - 1]
-    widths: Floats = np.diff(values[between])
-    return widths
-
-
-def _shift_by_chance(baseline: Reference, sessions: int, days: int) -> float | None:
-    if not baseline.numeric:
-        return None
-    non_zero = baseline.non_zero
-    n, m = sessions * (1 - baseline.missing) * len(non_zero) / baseline.size, len(non_zero)
-    if m < MIN_NON_ZERO or n < 1:
-        return None
-    ties = np.unique(non_zero, return_counts=True)[1] / m
-    variance = (1 - (ties**3).sum()) * (n + m) / (12 * n * m)
-    return float(norm.isf(0.5 / (days + 1)) * np.sqrt(variance))
+def _sum(measure: str, limit: float, more: float) -> float:
+    if measure == "psi":
+        return float((np.sqrt(limit) + np.sqrt(more)) ** 2)
+    return limit * (1 + more) ** 3 if measure == "scale" else limit + more

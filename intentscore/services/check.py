@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from intentscore.errors import GateRefusedError
-from intentscore.services.monitor_limits import Change, changes, read_values, references, stability
+from intentscore.services.monitor_limits import Change, Watch, read_values, stability
 from intentscore.services.monitor_metrics import Range
 from intentscore.services.monitor_source import SCORE, existing_source, watched
 from intentscore.services.runs import recorded
@@ -22,8 +21,6 @@ from intentscore.warehouse.tables import SCORES, SESSIONS
 if TYPE_CHECKING:
     import pandas as pd
     from snowflake.snowpark import Session
-
-    from intentscore.model.drift import Reference
 
 
 class CheckLimits(Strict):
@@ -61,12 +58,13 @@ def check_day(session: Session, settings: Settings, day: date, limits: CheckLimi
         ).collect()[0]
         run.row_count = found
         values, baseline = _values(session, settings, day)
-        moved = changes(values, day, settings.monitoring.limits, baseline)
+        watch = Watch(baseline, values, settings.monitoring.limits)
+        moved = watch.changes(day)
         faults = [*_faults(day, expected, found, lowest, highest, newest, limits), *map(_in_words, moved)]
         if faults:
             raise GateRefusedError(f"the scores of {day} are not fit for use: {'; '.join(faults)}")
         drift = stability(values, day, settings.monitoring.limits)
-        compared = 0 if drift is None else len(values.columns) - 1
+        compared = len(watch.judged(day))
         return CheckResult(run.run_id, day, expected, found, lowest, highest, newest, drift, compared)
 
 
@@ -84,7 +82,7 @@ def _faults(
     return faults
 
 
-def _values(session: Session, settings: Settings, day: date) -> tuple[pd.DataFrame, Mapping[str, Reference] | None]:
+def _values(session: Session, settings: Settings, day: date) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """The watched columns of the day and the days before, and the champion's baseline; without a monitor the scores
     alone, and no baseline.
     """
@@ -94,7 +92,7 @@ def _values(session: Session, settings: Settings, day: date) -> tuple[pd.DataFra
         names = watched(settings, champion)
         if existing_source(session, names) is not None:
             view, baseline = (qualified(session, name) for name in (names.view, names.baseline))
-            return read_values(session, view, within.where), references(read_values(session, baseline))
+            return read_values(session, view, within.where), read_values(session, baseline)
     scores = SCORES.qualified_name(session, settings)
     frame: pd.DataFrame = session.sql(
         f"SELECT SESSION_DATE AS DAY, SCORE FROM {scores} "
@@ -104,4 +102,5 @@ def _values(session: Session, settings: Settings, day: date) -> tuple[pd.DataFra
 
 
 def _in_words(change: Change) -> str:
-    return f"{change.column} drifted: {change.measure} {change.value:.3f} over the limit of {change.limit:.3g}"
+    measured = f"{change.measure} {change.value:.3f} beyond the limit of {change.limit:.3g}"
+    return f"{change.column} drifted from {change.against}: {measured}"

@@ -56,9 +56,8 @@ class ColumnDrift:
     """A column on a day against the baseline; see `intentscore.model.drift` for the measures.
 
     `kind` is score, numeric or categorical. A limit is None where there is none; `beyond` names the measures over
-    theirs. `changed` tells whether it also differs from the days before, None when that was not asked: because
-    nothing is beyond, or these days have too few sessions. Beyond the baseline and not known to be like the days
-    before: that is an alarm.
+    theirs. `alarming` says whether the column differs from the days that this one should be like (see
+    `intentscore.services.monitor_limits`), which a day of another season than most of the baseline's need not.
     """
 
     day: date
@@ -72,14 +71,12 @@ class ColumnDrift:
     wasserstein_limit: float | None
     shift: float | None
     shift_limit: float | None
+    scale: float | None
+    scale_limit: float | None
     missing: float | None
     missing_limit: float | None
     beyond: tuple[str, ...]
-    changed: bool | None = None
-
-    @property
-    def alarming(self) -> bool:
-        return bool(self.beyond) and self.changed is not False
+    alarming: bool
 
 
 @dataclass(frozen=True)
@@ -91,6 +88,7 @@ class Alarm:
     measure: str
     value: float
     limit: float
+    against: str
 
 
 @dataclass(frozen=True)
@@ -108,6 +106,7 @@ class ColumnSummary:
     jensen_shannon: float | None
     wasserstein: float | None
     shift: float | None
+    scale: float | None
     missing: float | None
 
 
@@ -181,6 +180,7 @@ def _column_summary(days: Sequence[ColumnDrift]) -> ColumnSummary:
         jensen_shannon=worst.jensen_shannon,
         wasserstein=worst.wasserstein,
         shift=worst.shift,
+        scale=worst.scale,
         missing=worst.missing,
     )
 

@@ -1,15 +1,41 @@
-"""What is watched for drift, and from where on it is an alarm: the same for `monitor report` and for `check`."""
+"""What is watched for drift, and from where on it is an alarm: the same for `monitor report` and for `check`.
+
+A shop has seasons. So a day is held against the days it should be like, and a column of it is an alarm when it lies
+beyond its limits against each of these, as far as there are enough:
+
+1.  the sessions of the same month that the version learned from;
+2.  the days before it in the same month.
+
+With neither, at the beginning of a month that the version did not learn from, these are all recent days, and all it
+learned from; the limits against the latter are wider by as much as the month that differs most from the others does.
+
+What the season leads to expect is what the same season was like: the seasonal naive method of forecasting (Hyndman and
+Athanasopoulos, Forecasting, 3rd edition, section 5.2, https://otexts.com/fpp3/simple-methods.html).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from pandas.api.types import is_numeric_dtype
 
-from intentscore.model.drift import Drift, Reference, chance, comparable_size, distance, exceeded, measure, reference
+from intentscore.model.chance import chance
+from intentscore.model.drift import (
+    MEASURES,
+    Drift,
+    Reference,
+    comparable_size,
+    distance,
+    exceeded,
+    measure,
+    reference,
+    times_the_limit,
+    widened,
+)
 from intentscore.services.monitor_source import ACTUAL, KEY, PREDICTED, SCORE, TIMESTAMP
 from intentscore.settings import MonitoringLimits
 
@@ -19,16 +45,19 @@ if TYPE_CHECKING:
 
 DAY = "DAY"
 NO_LIMITS = Drift()
+SCREENING_DAYS = 100
+LEARNED, RECENT = "the sessions learned from", "the days before"
 
 
 @dataclass(frozen=True)
 class Change:
-    """The measure in which a column of a day is farthest beyond its limit against the days before."""
+    """The measure in which a column of a day is farthest beyond its limit against the days it should be like."""
 
     column: str
     measure: str
     value: float
     limit: float
+    against: str
 
 
 def read_values(session: Session, table: str, where: str = "") -> pd.DataFrame:
@@ -64,86 +93,176 @@ class Limits:
     def __init__(self, baseline: Mapping[str, Reference], limits: MonitoringLimits) -> None:
         self.baseline = baseline
         self._limits = limits
-        self._by_size: dict[int, dict[str, Drift]] = {}
+        self._known: dict[tuple[str, int, int], Drift] = {}
 
     def of_day(self, sessions: int) -> Mapping[str, Drift]:
         """By column; a limit is None where the column has none, and all are on a day with too few sessions."""
-        if sessions < self._limits.min_sessions:
-            return dict.fromkeys(self.baseline, NO_LIMITS)
-        size = comparable_size(sessions)
-        if size not in self._by_size:
-            self._by_size[size] = self._of_size(size)
-        return self._by_size[size]
+        return {name: self.of_column(name, sessions) for name in self.baseline}
 
-    def _of_size(self, size: int) -> dict[str, Drift]:
-        limited = [one for name, one in self.baseline.items() if name not in self._limits.not_limited]
-        by_chance = chance(limited, size, self._limits.chance_days - 1)
-        found = {one.column: self._widened(one, by_chance[one.column]) for one in limited}
-        return dict.fromkeys(self.baseline, NO_LIMITS) | found
+    def of_column(self, column: str, sessions: int, days: int | None = None) -> Drift:
+        """With fewer than all days drawn, where the limit at least is."""
+        if sessions < self._limits.min_sessions or column in self._limits.not_limited:
+            return NO_LIMITS
+        key = (column, comparable_size(sessions), min(days or self._limits.chance_days, self._limits.chance_days))
+        if key not in self._known:
+            one = self.baseline[column]
+            self._known[key] = self._raised(one, chance([one], key[1], key[2] - 1)[column])
+        return self._known[key]
 
-    def _widened(self, baseline: Reference, by_chance: Drift) -> Drift:
+    def _raised(self, baseline: Reference, by_chance: Drift) -> Drift:
         floors = self._limits
         return Drift(
             psi=_larger(floors.max_psi, by_chance.psi),
             jensen_shannon=_larger(floors.max_jensen_shannon, by_chance.jensen_shannon),
             wasserstein=_larger(floors.max_wasserstein * baseline.spread, by_chance.wasserstein),
             shift=_larger(floors.max_shift, by_chance.shift),
+            scale=_larger(floors.max_scale, by_chance.scale),
             missing=_larger(floors.max_missing, by_chance.missing),
         )
 
 
-def recent_rows(values: pd.DataFrame, day: date, limits: MonitoringLimits) -> pd.DataFrame | None:
-    """The rows of the days before `day` to compare it with; None when they are too few."""
-    first = day - timedelta(days=limits.recent_days)
-    rows = values[(values["DAY"] >= first) & (values["DAY"] < day)]
-    return rows if len(rows) >= max(limits.min_recent_sessions, 1) else None
+class Comparison:
+    """Sessions that a day is held against; what it may differ by is worked out for the columns that need it."""
+
+    def __init__(self, what: str, sessions: pd.DataFrame, limits: MonitoringLimits) -> None:
+        self.what = what
+        self._sessions = sessions
+        self._limits = Limits({}, limits)
+
+    def change(self, column: str, rows: pd.DataFrame) -> Change | None:
+        """How the day's rows differ, None when they do not."""
+        known = self._limits.baseline
+        if column not in known:
+            self._limits.baseline = known = {**known, **references(self._sessions, [column])}
+        if column not in known:
+            return None
+        found = measure(known[column], rows[column].to_numpy())
+        if not exceeded(found, self._limits.of_column(column, len(rows), SCREENING_DAYS)):
+            return None
+        allowed = self.allowed(column, len(rows))
+        ratios = times_the_limit(found, allowed)
+        name = max(ratios, key=lambda name: ratios[name], default=None)
+        if name is None or ratios[name] <= 1:
+            return None
+        return Change(column, name, getattr(found, name), getattr(allowed, name), self.what)
+
+    def allowed(self, column: str, sessions: int) -> Drift:
+        return self._limits.of_column(column, sessions)
+
+
+class UnseenMonth(Comparison):
+    """All months of the baseline, for a day of another one: months differ."""
+
+    def __init__(self, months: Iterable[pd.DataFrame], sessions: pd.DataFrame, limits: MonitoringLimits) -> None:
+        super().__init__(LEARNED, sessions, limits)
+        self._months = tuple(months)
+        self._farthest: dict[str, Drift] = {}
+
+    def allowed(self, column: str, sessions: int) -> Drift:
+        if column not in self._farthest:
+            self._farthest[column] = _farthest(list(self._differences(column)))
+        return widened(super().allowed(column, sessions), self._farthest[column])
+
+    def _differences(self, column: str) -> Iterator[Drift]:
+        """Of each month from the others."""
+        for month in self._months if len(self._months) > 1 else ():
+            others = references(self._sessions.drop(index=month.index), [column])
+            if column in others:
+                yield measure(others[column], month[column].to_numpy())
+
+
+class Watch:
+    """The days of `values`, each held against those it should be like; without a baseline, against the days before."""
+
+    def __init__(self, baseline: pd.DataFrame | None, values: pd.DataFrame, limits: MonitoringLimits) -> None:
+        self._baseline = baseline
+        self._limits = limits
+        self._days: dict[Any, pd.DataFrame] = dict(list(values.groupby(DAY)))
+        self._none = values.iloc[:0]
+        self._columns = [name for name in watched_columns(values) if name not in limits.not_limited]
+        self._learned: dict[int, Comparison] = {}
+
+    def rows(self, day: date) -> pd.DataFrame:
+        return self._days.get(day, self._none)
+
+    def changes(self, day: date) -> tuple[Change, ...]:
+        """The columns of the day that are an alarm."""
+        rows, against = self.rows(day), list(self.comparisons(day))
+        found = (_agreed(one.change(column, rows) for one in against) for column in self.judged(day))
+        return tuple(change for change in found if change)
+
+    def judged(self, day: date) -> tuple[str, ...]:
+        """The columns of the day that are held against others; none where it, or all others, have too few sessions."""
+        rows = self.rows(day)
+        enough = len(rows) >= max(self._limits.min_sessions, 1)
+        return tuple(self._columns) if enough and any(self.comparisons(day)) else ()
+
+    def comparisons(self, day: date) -> Iterator[Comparison]:
+        """With the month as it was learned, and with its own days; without either, with all there is."""
+        of_month = self.recent(day, day.replace(day=1))
+        if day.month in self._months:
+            yield self._of_baseline(day)
+        if self._enough(of_month):
+            yield Comparison(RECENT, of_month, self._limits)
+        elif self._baseline is not None and day.month not in self._months:
+            yield self._of_baseline(day)
+            if self._enough(recent := self.recent(day)):
+                yield Comparison(RECENT, recent, self._limits)
+
+    def recent(self, day: date, since: date = date.min) -> pd.DataFrame:
+        """The rows of the days before."""
+        import pandas as pd
+
+        before = (day - timedelta(days=number) for number in range(1, self._limits.recent_days + 1))
+        return pd.concat([self._none, *(self.rows(one) for one in before if one >= since)])
+
+    @cached_property
+    def _months(self) -> dict[int, pd.DataFrame]:
+        """The months of the baseline with enough sessions to be compared with."""
+        if self._baseline is None:
+            return {}
+        month = self._baseline[DAY].map(lambda day: day.month)
+        return {int(one): rows for one in month.unique() if self._enough(rows := self._baseline[month == one])}
+
+    def _of_baseline(self, day: date) -> Comparison:
+        month = day.month if day.month in self._months else 0
+        if month not in self._learned:
+            assert self._baseline is not None
+            self._learned[month] = (
+                Comparison(f"{LEARNED} of {day:%B}", self._months[month], self._limits)
+                if month
+                else UnseenMonth(self._months.values(), self._baseline, self._limits)
+            )
+        return self._learned[month]
+
+    def _enough(self, rows: pd.DataFrame) -> bool:
+        return len(rows) >= self._limits.min_recent_sessions
 
 
 def stability(values: pd.DataFrame, day: date, limits: MonitoringLimits) -> float | None:
     """Population stability index of the day's scores against the days before; None while these are too few."""
-    rows, recent = values[values["DAY"] == day], recent_rows(values, day, limits)
-    if recent is None or not len(rows):
+    watch = Watch(None, values, limits)
+    rows, recent = watch.rows(day), watch.recent(day)
+    if not len(rows) or len(recent) < limits.min_recent_sessions:
         return None
     return measure(references(recent, [SCORE])[SCORE], rows[SCORE].to_numpy()).psi
 
 
-def changed(recent: pd.DataFrame, rows: pd.DataFrame, column: str, limits: MonitoringLimits) -> Change | None:
-    """Whether a column of a day's rows lies beyond its limits against the days before, and in what most."""
-    before = references(recent, [column])
-    if column not in before:
-        return None
-    allowed = Limits(before, limits).of_day(len(rows))[column]
-    return farthest(column, measure(before[column], rows[column].to_numpy()), allowed)
+def _agreed(found: Iterable[Change | None]) -> Change | None:
+    """The first, if no comparison finds the column unchanged."""
+    first = None
+    for change in found:
+        if change is None:
+            return None
+        first = first or change
+    return first
 
 
-def farthest(column: str, found: Drift, allowed: Drift) -> Change | None:
-    over = {name: (getattr(found, name), getattr(allowed, name)) for name in exceeded(found, allowed)}
-    if not over:
-        return None
-    name = max(over, key=lambda name: distance(name, over[name][0]) / over[name][1])
-    return Change(column, name, *over[name])
-
-
-def changes(
-    values: pd.DataFrame, day: date, limits: MonitoringLimits, baseline: Mapping[str, Reference] | None = None
-) -> tuple[Change, ...]:
-    """The columns of `day` beyond their limits against the days before it, and, with a baseline, against that too.
-
-    Nothing is said while the days before have too few sessions.
-    """
-    rows, recent = values[values["DAY"] == day], recent_rows(values, day, limits)
-    if recent is None or not len(rows):
-        return ()
-    columns: Iterable[str] = watched_columns(values)
-    if baseline is not None:
-        allowed = Limits(baseline, limits).of_day(len(rows))
-        columns = [
-            name
-            for name, reference in baseline.items()
-            if exceeded(measure(reference, rows[name].to_numpy()), allowed[name])
-        ]
-    found = (changed(recent, rows, name, limits) for name in columns)
-    return tuple(change for change in found if change)
+def _farthest(found: list[Drift]) -> Drift:
+    """By measure, the value that lies farthest from where both are alike."""
+    values = {name: [value for one in found if (value := getattr(one, name)) is not None] for name in MEASURES}
+    farthest = {name: max(of, key=lambda value: distance(name, value), default=None) for name, of in values.items()}
+    return Drift(**farthest)
 
 
 def _larger(floor: float, by_chance: float | None) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from intentscore.model import drift
 from intentscore.model.drift import Drift, Reference
 from intentscore.model.metrics import Decile, deciles, evaluate
 from intentscore.services.monitor_figures import Alarm, ColumnDrift, DayFigures, MonitorReport, Performance
-from intentscore.services.monitor_limits import Limits, changed, kind_of, read_values, recent_rows, references
+from intentscore.services.monitor_limits import Change, Limits, Watch, kind_of, read_values, references
 from intentscore.services.monitor_metrics import DRIFT, PERFORMANCE, STAT, WHOLE, Metric, Range, ask
 from intentscore.services.monitor_source import ACTUAL, PREDICTED, SCORE, Watched, existing_source, watched
 from intentscore.services.versions import CHAMPION, RegisteredVersion, registered_versions, wanted_version
@@ -37,8 +37,8 @@ def monitor_report(
     """What the champion's monitor has measured on the days `first` to `last`; changes nothing.
 
     By default the last 28 days it scored. Outcomes count as soon as they are known. Drift in psi, Jensen-Shannon and
-    Wasserstein, ROC AUC, precision, recall and counts come from the monitor; shift, missing values, calibration and
-    limits are computed here from the view and the baseline it reads.
+    Wasserstein, ROC AUC, precision, recall and counts come from the monitor; shift, scale, missing values, calibration
+    and limits are computed here from the view and the baseline it reads.
 
     Raises ConfigurationError without a champion or a monitor, NothingToDoError when it scored nothing on these days.
     """
@@ -51,7 +51,7 @@ def monitor_report(
         within = _range(session, names, first, last)
         limits = settings.monitoring.limits
         by_day = _days(session, settings, within)
-        drifts = tuple(_drifts(session, names, within, limits))
+        drifts, changes = _drifts(session, names, within, limits)
         performance, calibration = _performance(session, names, within, champion, by_day)
         behind = _scores(session, names, within) - performance.scores
     return MonitorReport(
@@ -66,7 +66,7 @@ def monitor_report(
         days=by_day,
         drift=drifts,
         calibration=calibration,
-        alarms=(*_drift_alarms(drifts), *performance_alarms(performance, limits)),
+        alarms=(*changes, *performance_alarms(performance, limits)),
     )
 
 
@@ -181,9 +181,12 @@ def _performance(
 # ---------------------------------------------------------------------------- drift
 
 
-def _drifts(session: Session, names: Watched, within: Range, limits: MonitoringLimits) -> Iterable[ColumnDrift]:
+def _drifts(
+    session: Session, names: Watched, within: Range, limits: MonitoringLimits
+) -> tuple[tuple[ColumnDrift, ...], tuple[Alarm, ...]]:
     """Day by day, the score first and then the features in their order."""
-    baseline = references(read_values(session, qualified(session, names.baseline)))
+    learned = read_values(session, qualified(session, names.baseline))
+    baseline = references(learned)
     asked = [
         (metric, column)
         for metric in OF_DRIFT.values()
@@ -192,41 +195,39 @@ def _drifts(session: Session, names: Watched, within: Range, limits: MonitoringL
     ]
     measured = _by_day(ask(session, within, DRIFT, asked))
     before = within.from_earlier(limits.recent_days)
-    values = read_values(session, qualified(session, names.view), before.where)
+    watch = Watch(learned, read_values(session, qualified(session, names.view), before.where), limits)
     by_size = Limits(baseline, limits)
+    drifts: list[ColumnDrift] = []
+    alarms: list[Alarm] = []
     for day in sorted(measured):
-        rows, recent = values[values["DAY"] == day], recent_rows(values, day, limits)
+        changes = watch.changes(day)
+        alarms += [_alarm(day, change) for change in changes]
+        rows, changed = watch.rows(day), {change.column for change in changes}
         allowed = by_size.of_day(len(rows))
         for column, reference in baseline.items():
             of_monitor = {name: measured[day].get((metric, column)) for name, metric in OF_DRIFT.items()}
-            ours = drift.shift_and_missing(reference, rows[column].to_numpy())
-            found = _column_drift(day, reference, Drift(**of_monitor, **ours), allowed[column])
-            if found.beyond and recent is not None:
-                found = replace(found, changed=changed(recent, rows, column, limits) is not None)
-            yield found
+            found = Drift(**of_monitor, **drift.beside_monitor(reference, rows[column].to_numpy()))
+            drifts.append(_column_drift(day, reference, found, allowed[column], alarming=column in changed))
+    return tuple(drifts), tuple(alarms)
 
 
-def _column_drift(day: date, baseline: Reference, found: Drift, limits: Drift) -> ColumnDrift:
-    limited = {f"{name}_limit": value for name, value in asdict(limits).items()}
-    beyond = drift.exceeded(found, limits)
-    measured = asdict(found)
-    return ColumnDrift(day=day, column=baseline.column, kind=kind_of(baseline), beyond=beyond, **measured, **limited)
+def _column_drift(day: date, baseline: Reference, found: Drift, limits: Drift, *, alarming: bool) -> ColumnDrift:
+    return ColumnDrift(
+        day=day,
+        column=baseline.column,
+        kind=kind_of(baseline),
+        beyond=drift.exceeded(found, limits),
+        alarming=alarming,
+        **asdict(found),
+        **{f"{name}_limit": value for name, value in asdict(limits).items()},
+    )
 
 
 # ---------------------------------------------------------------------------- alarms
 
 
-def _drift_alarms(drifts: Iterable[ColumnDrift]) -> Iterable[Alarm]:
-    """One for a column on a day, with the measure that is farthest beyond its limit."""
-    for one in drifts:
-        if one.alarming:
-            yield _worst(one)
-
-
-def _worst(one: ColumnDrift) -> Alarm:
-    over = {name: (getattr(one, name), getattr(one, f"{name}_limit")) for name in one.beyond}
-    name = max(over, key=lambda name: drift.distance(name, over[name][0]) / over[name][1])
-    return Alarm(one.day, one.column, name, *over[name])
+def _alarm(day: date, change: Change) -> Alarm:
+    return Alarm(day, change.column, change.measure, change.value, change.limit, change.against)
 
 
 def performance_alarms(found: Performance, limits: MonitoringLimits) -> Iterable[Alarm]:
@@ -237,9 +238,9 @@ def performance_alarms(found: Performance, limits: MonitoringLimits) -> Iterable
         lowest = found.promised_roc_auc - limits.max_auc_loss
         error = drift.auc_error(found.roc_auc, found.buyers, found.outcomes - found.buyers)
         if found.roc_auc + SURE * error < lowest:
-            yield Alarm(None, None, "roc_auc", found.roc_auc, lowest)
+            yield Alarm(None, None, "roc_auc", found.roc_auc, lowest, "the months held out")
     if found.mean_score is not None and found.buyer_rate is not None:
         gap = abs(found.mean_score - found.buyer_rate)
         error = (found.buyer_rate * (1 - found.buyer_rate) / found.outcomes) ** 0.5
         if gap - SURE * error > limits.max_calibration_error:
-            yield Alarm(None, None, "mean score against buyer rate", gap, limits.max_calibration_error)
+            yield Alarm(None, None, "calibration", gap, limits.max_calibration_error, "the buyer rate")

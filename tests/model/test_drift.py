@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pytest
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import mannwhitneyu, wasserstein_distance
@@ -12,17 +13,20 @@ from sklearn.metrics import roc_auc_score
 
 from intentscore.data.simulate import draw
 from intentscore.features.definitions import FEATURES
+from intentscore.model.chance import chance
 from intentscore.model.drift import (
+    MIN_NON_ZERO,
     Drift,
-    Reference,
     auc_error,
-    chance,
+    beside_monitor,
     comparable_size,
     exceeded,
     measure,
     reference,
-    shift_and_missing,
+    scale,
+    widened,
 )
+from intentscore.services.monitor_limits import DAY, Watch
 from intentscore.settings import MonitoringLimits
 
 Values = npt.NDArray[Any]
@@ -31,7 +35,6 @@ NUMBERS = (
     "BOUNCE_RATES", "EXIT_RATES", "PAGE_VALUES",
 )  # fmt: skip
 TEXTS = ("OPERATING_SYSTEMS", "BROWSER", "REGION", "TRAFFIC_TYPE", "VISITOR_TYPE")
-SESSIONS_A_DAY = 300
 
 
 def numbers(rows: int, seed: int) -> Values:
@@ -86,7 +89,7 @@ def test_values_that_are_all_missing_are_beyond_the_limit() -> None:
 def test_the_measures_no_monitor_knows_are_the_same_alone() -> None:
     baseline, day = reference("X", numbers(1000, 6), numeric=True), numbers(100, 7)
     found = measure(baseline, day)
-    assert shift_and_missing(baseline, day) == {"shift": found.shift, "missing": found.missing}
+    assert beside_monitor(baseline, day) == {"shift": found.shift, "scale": found.scale, "missing": found.missing}
 
 
 def test_a_baseline_without_values_is_refused() -> None:
@@ -124,50 +127,110 @@ def test_the_error_of_an_auc_is_that_of_repeated_samples() -> None:
     assert auc_error(float(np.mean(aucs)), 60, 340) == pytest.approx(np.std(aucs), rel=0.15)
 
 
+def exponential_score(value: float, base: Values) -> float:
+    """The expected order statistics of standard exponential draws, by the formula; between two of them, their mean."""
+    ordered = np.sort(base)
+    expected = [sum(1 / (len(base) - k) for k in range(i + 1)) for i in range(len(base))]
+    if value in ordered:
+        return float(np.mean([e for e, x in zip(expected, ordered, strict=True) if x == value]))
+    around = [0.0, *expected, expected[-1] + 2]
+    below = int((ordered < value).sum())
+    return (around[below] + around[below + 1]) / 2
+
+
+def test_the_scale_is_the_mean_exponential_score() -> None:
+    base, day = numbers(60, 12), numbers(40, 13)
+    then, now = (values[(values != 0) & ~np.isnan(values)] for values in (base, day))
+    expected = np.mean([exponential_score(value, then) for value in now])
+    assert measure(reference("X", base, numeric=True), day).scale == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_scale_of_exponential_values_is_how_much_they_have_grown() -> None:
+    rng = np.random.default_rng(14)
+    baseline = reference("X", rng.exponential(30, 20_000), numeric=True)
+    for factor in (0.5, 1.0, 1.5):
+        assert scale(baseline, rng.exponential(30 * factor, 20_000)) == pytest.approx(factor, rel=0.03)
+    assert scale(baseline, rng.exponential(30, MIN_NON_ZERO - 1)) is None
+
+
+def test_limits_are_wider_by_what_seasons_differ() -> None:
+    limits = Drift(psi=0.09, jensen_shannon=0.1, wasserstein=None, shift=0.05, scale=1.1, missing=0.02)
+    seasons = Drift(psi=0.04, jensen_shannon=0.2, wasserstein=3.0, shift=0.38, scale=0.729, missing=-0.01)
+    wider = widened(limits, seasons)
+    assert (wider.psi, wider.jensen_shannon, wider.shift) == pytest.approx((0.25, 0.3, 0.17))
+    assert (wider.wasserstein, wider.missing) == (None, 0.02)
+    assert wider.scale == pytest.approx(1.1 * 1.1**3)
+
+
 # ---------------------------------------------------------------------------- two hundred days
 
 
-@pytest.fixture(scope="module")
-def columns() -> Mapping[str, Values]:
-    """What the shop records of simulated sessions: 12,000 to learn from, then 200 days of 300."""
-    sessions = draw(12_000 + 200 * SESSIONS_A_DAY, seed=20)
-    texts = {name: sessions[name].astype(str).to_numpy(dtype=object) for name in TEXTS}
-    return texts | {name: sessions[name].to_numpy(dtype=float) for name in NUMBERS}
+def shop(sessions: int, seed: int) -> pd.DataFrame:
+    """What a shop records of simulated sessions, which follow the seasons of the published data."""
+    drawn = draw(sessions, seed)
+    texts = {name: drawn[name].astype(str).astype(object) for name in TEXTS}
+    return drawn[list(NUMBERS)].astype(float).assign(**texts, **{DAY: drawn["SESSION_DATE"].dt.date})
+
+
+def of_two_hundred_days(sessions: pd.DataFrame) -> list[date]:
+    days: list[date] = sorted(sessions[DAY].unique())
+    return days[-200:]
 
 
 @pytest.fixture(scope="module")
-def baselines(columns: Mapping[str, Values]) -> list[Reference]:
-    return [reference(name, values[:12_000], numeric=name in NUMBERS) for name, values in columns.items()]
+def year() -> pd.DataFrame:
+    return shop(60_000, 20)
 
 
-@pytest.fixture(scope="module")
-def limits(baselines: list[Reference]) -> Mapping[str, Drift]:
-    return chance(baselines, comparable_size(SESSIONS_A_DAY), MonitoringLimits().chance_days - 1)
+def test_two_hundred_days_of_all_seasons_without_drift_raise_at_most_ten_alarms(year: pd.DataFrame) -> None:
+    watch = Watch(shop(20_000, 21), year, MonitoringLimits())
+    assert sum(len(watch.changes(day)) for day in of_two_hundred_days(year)) <= 10
 
 
-def day_of(values: Values, number: int) -> Values:
-    return values[12_000 + number * SESSIONS_A_DAY :][:SESSIONS_A_DAY]
+def test_months_the_model_did_not_learn_from_are_no_drift(year: pd.DataFrame) -> None:
+    learned = year[year[DAY] < date(2024, 7, 1)]
+    watch = Watch(learned, year, MonitoringLimits())
+    first_days = [date(2024, month, number) for month in range(7, 13) for number in (1, 2, 8)]
+    assert sum(len(watch.changes(day)) for day in first_days) <= 3
+    # though November lies far from what was learned
+    november = year[year[DAY] >= date(2024, 11, 1)]
+    far = measure(
+        reference("X", learned["PRODUCT_RELATED"].to_numpy(), numeric=True), november["PRODUCT_RELATED"].to_numpy()
+    )
+    assert far.shift is not None
+    assert far.shift > 0.5 + MonitoringLimits().max_shift
 
 
-def test_two_hundred_days_without_drift_raise_at_most_ten_alarms(
-    columns: Mapping[str, Values], baselines: list[Reference], limits: Mapping[str, Drift]
+PLANTED = [
+    ("PRODUCT_RELATED", date(2024, 11, 20)),
+    ("PRODUCT_RELATED", date(2024, 12, 2)),  # when these grow by half, December looks like November
+    ("PRODUCT_RELATED_DURATION", date(2024, 12, 2)),
+    ("EXIT_RATES", date(2024, 12, 2)),
+    ("EXIT_RATES", date(2024, 11, 20)),
+]
+
+
+@pytest.mark.parametrize(("column", "day"), PLANTED)
+def test_a_feature_scaled_by_half_is_flagged_on_its_first_day_and_not_before(
+    year: pd.DataFrame, column: str, day: date
 ) -> None:
-    alarms = [
-        (number, baseline.column)
-        for number in range(200)
-        for baseline in baselines
-        if exceeded(measure(baseline, day_of(columns[baseline.column], number)), limits[baseline.column])
-    ]
-    assert len(alarms) <= 10
+    around = year[(year[DAY] > day - timedelta(days=25)) & (year[DAY] <= day)]
+    drifted = around.assign(**{column: around[column].where(around[DAY] < day, around[column] * 1.5)})
+    watch = Watch(shop(20_000, 22), drifted, MonitoringLimits())
+    flagged = [one for one in sorted(drifted[DAY].unique()) if column in {found.column for found in watch.changes(one)}]
+    assert flagged == [day]
 
 
-@pytest.mark.parametrize("column", ["PRODUCT_RELATED", "PRODUCT_RELATED_DURATION", "EXIT_RATES", "ADMINISTRATIVE"])
-def test_a_feature_scaled_by_half_is_beyond_its_limit_on_most_days(
-    columns: Mapping[str, Values], baselines: list[Reference], limits: Mapping[str, Drift], column: str
-) -> None:
-    baseline = next(one for one in baselines if one.column == column)
-    days = [day_of(columns[column], number) * 1.5 for number in range(100)]
-    assert np.mean([bool(exceeded(measure(baseline, day), limits[column])) for day in days]) > 0.8
+def test_the_scale_sees_page_values_grow_before_any_other_measure() -> None:
+    """Of 600 sessions a day; most page values are zero."""
+    values = draw(62_000, 15)["PAGE_VALUES"].to_numpy()
+    baseline, days = reference("X", values[:20_000], numeric=True), values[20_000:].reshape(-1, 600)
+    limits = chance([baseline], 600, MonitoringLimits().chance_days - 1)["X"]
+    seen = [set(exceeded(measure(baseline, day * 1.5), limits)) for day in days]
+    shares = {name: np.mean([name in one for one in seen]) for name in ("psi", "wasserstein", "shift", "scale")}
+    assert shares["scale"] > 0.6
+    assert shares["scale"] > 0.1 + max(share for name, share in shares.items() if name != "scale")
+    assert sum(bool(exceeded(measure(baseline, day), limits)) for day in days) <= 1
 
 
 def test_the_limited_features_are_those_the_list_has() -> None:

@@ -59,7 +59,9 @@ def test_scores_like_the_days_before_pass(workspace: Workspace) -> None:
 def test_scores_that_moved_are_refused(workspace: Workspace) -> None:
     rng = np.random.default_rng(2)
     fill(workspace, rng.beta(1, 6, 800), rng.beta(4, 3, 300))
-    with pytest.raises(GateRefusedError, match=r"SCORE drifted: \w+ \d\.\d+ over the limit of \d\.\d+"):
+    with pytest.raises(
+        GateRefusedError, match=r"SCORE drifted from the days before: \w+ \d\.\d+ beyond the limit of \d\.\d+"
+    ):
         check_day(workspace.session, workspace.settings, DAY, LIMITS)
 
 

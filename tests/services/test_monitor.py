@@ -199,7 +199,7 @@ def test_the_check_refuses_the_drift_by_the_same_limits(watched: Watch) -> None:
     assert passed.compared > 30
     with pytest.raises(GateRefusedError, match="EXIT_RATES drifted"):
         check_day(session, settings, DRIFT_DAY, CheckLimits())
-    wide = MonitoringLimits(max_psi=9, max_jensen_shannon=1, max_wasserstein=99, max_shift=0.5)
+    wide = MonitoringLimits(max_psi=9, max_jensen_shannon=1, max_wasserstein=99, max_shift=0.5, max_scale=8)
     lenient = settings.model_copy(update={"monitoring": MonitoringSettings(limits=wide)})
     assert check_day(session, lenient, DRIFT_DAY, CheckLimits()).scores == PER_DAY
 
@@ -238,7 +238,7 @@ PERFORMANCE = Performance(
         ({"roc_auc": 0.88}, []),
         ({"roc_auc": 0.8}, ["roc_auc"]),
         ({"mean_score": 0.19}, []),
-        ({"mean_score": 0.3}, ["mean score against buyer rate"]),
+        ({"mean_score": 0.3}, ["calibration"]),
         ({"roc_auc": 0.8, "mean_score": 0.3, "outcomes": 100, "buyers": 10}, []),
         ({"roc_auc": 0.8, "outcomes": 70, "buyers": 35, "buyer_rate": 0.2}, []),
         ({"roc_auc": None, "mean_score": None, "buyer_rate": None}, []),

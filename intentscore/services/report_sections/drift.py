@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from intentscore.model.drift import MEASURES, distance
+from intentscore.model.drift import MEASURES, Drift, times_the_limit
 from intentscore.report.charts import SHARE, Axis, Series, by_day, heat
 from intentscore.report.content import Block, Chart, Section, Table, pairs, table_of
 from intentscore.report.ranking import decile_chart
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NAME, TITLE = "drift", "Over time"
 SCORE_KIND = "score"
 HALF = 0.5
-LEVELS = ("below half the limit", "up to the limit", "over it, like the days before", "over it: an alarm")
+LEVELS = ("below half the limit", "up to the limit", "over it, as days of its season are", "an alarm")
 
 
 def over_time(found: MonitorReport) -> Section:
@@ -100,8 +100,8 @@ def _heat(drift: Sequence[ColumnDrift]) -> Chart | None:
     return Chart(
         "column_drift",
         "Drift by column",
-        "For each day, the measure that comes closest to its limit or lies farthest beyond it. What the days before "
-        "were like is no alarm.",
+        "For each day, the measure that comes closest to its limit or lies farthest beyond it, against all sessions "
+        "learned from. An alarm is what differs from the days it should be like.",
         heat(cells, LEVELS),
         Table("column_drift_worst", "The day each column lay farthest", ("column", "times_the_limit", "day"), rows),
         table_of("column_drift", "Drift by column and day", [one for one, _ in limited]),
@@ -110,13 +110,14 @@ def _heat(drift: Sequence[ColumnDrift]) -> Chart | None:
 
 def beyond_limit(one: ColumnDrift) -> float | None:
     """The largest of the column's measures in units of its limit; None where nothing is limited."""
-    found = [(name, getattr(one, name), getattr(one, f"{name}_limit")) for name in MEASURES]
-    return max(
-        (distance(name, value) / limit for name, value, limit in found if value is not None and limit), default=None
-    )
+    found = Drift(**{name: getattr(one, name) for name in MEASURES})
+    limits = Drift(**{name: getattr(one, f"{name}_limit") for name in MEASURES})
+    return max(times_the_limit(found, limits).values(), default=None)
 
 
 def _level(one: ColumnDrift, ratio: float) -> str:
+    if one.alarming:
+        return LEVELS[3]
     if one.beyond:
-        return LEVELS[3] if one.alarming else LEVELS[2]
+        return LEVELS[2]
     return LEVELS[0] if ratio < HALF else LEVELS[1]
