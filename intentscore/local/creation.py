@@ -15,6 +15,7 @@ from intentscore.local.errors import SnowflakeError, already_exists, does_not_ex
 from intentscore.local.keys import Key
 from intentscore.local.names import ObjectName, display, fold, literal, quote
 from intentscore.local.results import Result
+from intentscore.local.scanner import Scanner
 from intentscore.local.shapes import Field
 from intentscore.local.statements import Effect, Statement, statement
 from intentscore.local.tables import drop_relation, drop_temporary, object_name, refuse_other_kind
@@ -74,7 +75,7 @@ def create_table(session: Session, head: Statement) -> Result:
     if _exists_already(session, name, tree, head):
         return results.done(f"{name.name} already exists, statement succeeded.")
     with sql.Preparation(session) as preparation:
-        plan = _plan(session, preparation, tree, schema)
+        plan = _plan(session, preparation, tree, schema, head.scanner.text)
         plan.keys += keys.declared(session, name, schema.expressions if schema else [])
         _require_values(plan)
         plan.transient = "TRANSIENT" in head.modifiers
@@ -99,20 +100,31 @@ def _exists_already(session: Session, name: ObjectName, tree: exp.Create, head: 
         return False
     there = name in session.temporary_tables if head.temporary else session.relation_kind(name) is not None
     if there and not tree.args.get("exists"):
-        raise already_exists(display(name.name))
+        table = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+        raise already_exists(str(name) if table.args.get("db") else display(name.name))
     return there
 
 
 # ---------------------------------------------------------------------------- reading
 
 
-def _plan(session: Session, preparation: sql.Preparation, tree: exp.Create, schema: exp.Schema | None) -> Plan:
+def _plan(
+    session: Session, preparation: sql.Preparation, tree: exp.Create, schema: exp.Schema | None, text: str
+) -> Plan:
     plan = _described(session, preparation, tree, schema)
     for found in tree.find_all(exp.SchemaCommentProperty):
         plan.comment = found.this.name
-    for cluster in tree.find_all(exp.ClusterProperty):
-        plan.cluster_by = ", ".join(key.sql(dialect="snowflake") for key in cluster.expressions)
+    if tree.find(exp.ClusterProperty):
+        plan.cluster_by = _clustering(Scanner(text))
     return plan
+
+
+def _clustering(scanner: Scanner) -> str:
+    """The clustering key as it was written."""
+    while not scanner.accept("CLUSTER", "BY"):
+        scanner.at += 1
+    scanner.accept("LINEAR")
+    return scanner.parenthesised()
 
 
 def _described(session: Session, preparation: sql.Preparation, tree: exp.Create, schema: exp.Schema | None) -> Plan:

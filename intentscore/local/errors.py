@@ -6,7 +6,7 @@ import re
 
 import duckdb
 
-from intentscore.local import spelling
+from intentscore.local import names, spelling
 
 COMPILATION = "SQL compilation error:\n"
 
@@ -56,7 +56,9 @@ def invalid(detail: str) -> SnowflakeError:
 
 
 def invalid_identifier(name: str) -> SnowflakeError:
-    return SnowflakeError(f"{COMPILATION}error line 1 at position 7\ninvalid identifier '{name}'", 904, "42000")
+    return SnowflakeError(
+        f"{COMPILATION}error line 1 at position 7\ninvalid identifier '{names.display(name)}'", 904, "42000"
+    )
 
 
 def ambiguous_column(name: str) -> SnowflakeError:

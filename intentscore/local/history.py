@@ -211,3 +211,22 @@ def _row(session: Session, query: Query) -> dict[str, Any]:
         "END_TIME": query.ended, "TOTAL_ELAPSED_TIME": elapsed, "EXECUTION_TIME": elapsed, "COMPILATION_TIME": 0,
         "ROWS_PRODUCED": query.rows, "BYTES_SCANNED": 0,
     }  # fmt: skip
+
+
+@table_function("GET_QUERY_OPERATOR_STATS")
+def query_operator_stats(session: Session, query_id: str) -> pa.Table:
+    """A query as one operator, its result: DuckDB runs it in operators of its own, which are not counted.
+
+    Source: https://docs.snowflake.com/en/sql-reference/functions/get_query_operator_stats
+    """
+    query = session.engine.queries.get(query_id)
+    if query is None or not query.finished.is_set():
+        raise SnowflakeError(f"Statement {query_id} not found", 709, "02000")
+    counted = {"input_rows": query.rows or 0, "output_rows": query.rows or 0}
+    cells = {
+        "QUERY_ID": query.id, "STEP_ID": 1, "OPERATOR_ID": 0, "PARENT_OPERATORS": None, "OPERATOR_TYPE": "Result",
+        "OPERATOR_STATISTICS": counted, "EXECUTION_TIME_BREAKDOWN": {"overall_percentage": 1.0},
+        "OPERATOR_ATTRIBUTES": {"expressions": ["*"]},
+    }  # fmt: skip
+    kinds = {"STEP_ID": pa.int64(), "OPERATOR_ID": pa.int64(), "PARENT_OPERATORS": pa.list_(pa.int64())}
+    return pa.table({name: pa.array([cell], kinds.get(name)) for name, cell in cells.items()})

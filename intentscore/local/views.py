@@ -85,14 +85,14 @@ def describe(session: Session, kind: str, name: ObjectName, definition: Definiti
             session.fetch(f"COMMENT ON COLUMN {name.duckdb}.{quote(column)} IS {literal(text)}")
 
 
-def stays(session: Session, name: ObjectName, kind: str, *, or_replace: bool, quietly: bool) -> bool:
+def stays(session: Session, name: ObjectName, kind: str, *, or_replace: bool, quietly: bool, written: str = "") -> bool:
     """True when the object is there and stays; otherwise the name is free now."""
     if session.relation_kind(name) is None:
         return False
     if quietly:
         return True
     if not or_replace:
-        raise already_exists(display(name.name))
+        raise already_exists(written or display(name.name))
     refuse_other_kind(session, name, kind)
     drop_relation(session, name)
     return False
@@ -104,7 +104,9 @@ def stays(session: Session, name: ObjectName, kind: str, *, or_replace: bool, qu
 @statement("CREATE VIEW", effect=Effect.DEFINE)
 def create_view(session: Session, head: Statement) -> Result:
     quietly = head.if_not_exists()
-    name = session.existing_schema(session.resolve(head.scanner.name()))
+    parts = head.scanner.name()
+    name = session.existing_schema(session.resolve(parts))
+    written = str(name) if len(parts) > 1 else display(name.name)
     definition = read_definition(session, head.scanner)
     with sql.Preparation(session, describe_only=True) as preparation:
         if head.scanner.bindings:
@@ -124,13 +126,13 @@ def create_view(session: Session, head: Statement) -> Result:
             if name in session.temporary_tables and not head.or_replace:
                 if quietly:
                     return results.done(f"{name.name} already exists, statement succeeded.")
-                raise already_exists(display(name.name))
+                raise already_exists(written)
             session.catalog.put(session.catalog.new(VIEW, name, text=head.scanner.text, **details), temporary=True)
             session.fetch(f"CREATE OR REPLACE TEMP VIEW {quote('.'.join(name))}{named} AS {query}")
             session.temporary_tables[name] = ".".join(name)
             session.catalog.declare_columns(name, declared(known), temporary=True)
             return results.done(f"View {name.name} successfully created.")
-        if stays(session, name, VIEW, or_replace=head.or_replace, quietly=quietly):
+        if stays(session, name, VIEW, or_replace=head.or_replace, quietly=quietly, written=written):
             return results.done(f"{name.name} already exists, statement succeeded.")
         stored = query if is_computed else sql.generate(_within(name.database, rewritten))
         session.fetch(f"CREATE VIEW {name.duckdb}{named} AS {stored}")

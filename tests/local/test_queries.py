@@ -181,3 +181,11 @@ def test_long_chains_of_operators_are_read_once(connection: SnowflakeConnection)
     conditions = " OR ".join(["(A > 1 AND B IS NULL)"] * 60)
     cursor.execute(f"SELECT {' + '.join(['A'] * 60)}, {' || '.join(['B'] * 60)}, {conditions} FROM CHAIN")
     assert cursor.fetchall() == [(60, "x" * 60, False)]
+
+
+def test_a_query_tells_the_rows_of_its_result_as_an_operator(session: Session) -> None:
+    cursor: Any = session.connection.cursor()
+    query_id = cursor.execute("select column1 from values (1), (2), (3)").sfqid
+    stats = f"table(get_query_operator_stats('{query_id}'))"
+    told = cursor.execute(f"select operator_type, operator_statistics:output_rows::number from {stats}").fetchall()
+    assert told == [("Result", 3)]

@@ -51,7 +51,7 @@ def test_a_stored_column_meets_its_twin_of_another_case(connection: SnowflakeCon
 
 def test_a_quoted_name_in_another_case_is_another_column(connection: SnowflakeConnection) -> None:
     execute(connection, "create table visits (id int)")
-    with pytest.raises(ProgrammingError, match="invalid identifier 'id'") as refused:
+    with pytest.raises(ProgrammingError, match="invalid identifier '\"id\"'") as refused:
         execute(connection, 'select "id" from visits')
     assert refused.value.errno == 904
 

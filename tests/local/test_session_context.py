@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -141,3 +142,14 @@ def test_a_view_lives_in_a_schema_called_like_its_database(connection: Snowflake
     assert run(connection, "SELECT N, M FROM INTENTSCORE.INTENTSCORE.BOTH_NAMES") == [(1, 1)]
     run(connection, "DROP VIEW INTENTSCORE.INTENTSCORE.BOTH_NAMES")
     run(connection, "DROP TABLE INTENTSCORE.INTENTSCORE.NAMESAKE")
+
+
+def test_text_is_read_in_the_formats_of_the_session(connection: SnowflakeConnection) -> None:
+    cursor: Any = connection.cursor()
+    query = "select '31-01-2024'::date, try_to_date('2024-01-31'), '31.01.2024 7h'::timestamp"
+    cursor.execute("alter session set date_input_format = 'DD-MM-YYYY'")
+    cursor.execute("alter session set timestamp_input_format = 'DD.MM.YYYY HH24\"h\"'")
+    assert cursor.execute(query).fetchone() == (date(2024, 1, 31), None, datetime(2024, 1, 31, 7))
+    cursor.execute("alter session unset date_input_format")
+    with pytest.raises(DatabaseError, match="Date '31-01-2024' is not recognized"):
+        cursor.execute(query)

@@ -117,6 +117,21 @@ def test_a_missing_table_is_named_as_it_was_written(connection: SnowflakeConnect
         assert (refused.value.errno, refused.value.sqlstate) == (2003, "42S02")
 
 
+def test_an_object_that_is_there_is_named_as_it_was_written(connection: SnowflakeConnection, schema: str) -> None:
+    execute(connection, "create table visits (id int)")
+    execute(connection, "create view seen as select id from visits")
+    for statement, name in (("table", "VISITS (id int)"), ("view", "SEEN as select 1 as n")):
+        for place in ("", f"INTENTSCORE.{schema}."):
+            with pytest.raises(ProgrammingError, match=f"Object '{place}{name.split()[0]}' already exists"):
+                execute(connection, f"create {statement} {place}{name}")
+
+
+def test_a_clustering_key_is_told_as_it_was_written(connection: SnowflakeConnection) -> None:
+    execute(connection, "create table visits (id int, day timestamp) cluster by ( cast(day as date), id)")
+    (told,) = execute(connection, "select get_ddl('table', 'visits')").fetchone()
+    assert "cluster by ( cast(day as date), id)" in told
+
+
 def test_a_variant_becomes_what_its_column_holds(connection: SnowflakeConnection) -> None:
     execute(connection, "create table held (a array, o object, n int default 7)")
     execute(connection, """insert into held (o, a) select parse_json('{"x": 1}'), parse_json('[1, 2]')""")

@@ -22,6 +22,7 @@ from intentscore.local.rewrites import (
     semistructured,
     text,
 )
+from intentscore.local.rewrites.conversions import with_input_formats
 from intentscore.local.rewrites.functions import CANNOT_CHOOSE, bind_aggregates, expand_aliases
 from intentscore.local.rewrites.joins import order_using_columns
 from intentscore.local.rewrites.macros import macro
@@ -52,4 +53,4 @@ __all__ = [
 
 def apply(root: Expr, session: Session) -> Expr:
     """Every rewrite on every node; then the macros over aggregates."""
-    return bind_aggregates(walk(root, session))
+    return bind_aggregates(walk(with_input_formats(root, session), session))

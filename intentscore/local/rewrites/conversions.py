@@ -85,6 +85,42 @@ def _has_decimals(value: Expr) -> bool:
     return kind is not None and kind.wire == "fixed" and bool(kind.scale)
 
 
+_INPUT_FORMATS = {"DATE": "DATE_INPUT_FORMAT", "TIME": "TIME_INPUT_FORMAT", "TIMESTAMP": "TIMESTAMP_INPUT_FORMAT"}
+
+
+def with_input_formats(root: Expr, session: Session) -> Expr:
+    """Text is read as a date or time in the session's format, where it has one.
+
+    Source: https://docs.snowflake.com/en/sql-reference/date-time-input-output
+    """
+    given = {kind: session.parameters.get(name) for kind, name in _INPUT_FORMATS.items()}
+    formats = {kind: str(form) for kind, form in given.items() if form and str(form).upper() != "AUTO"}
+    for node in list(root.find_all(exp.Anonymous, exp.Cast)) if formats else ():
+        name, value = _read_as(node)
+        form = formats.get(_of_reader(name)) if value is not None and _is_text(value) else None
+        if form is not None and value is not None:
+            reading = exp.Anonymous(this=name, expressions=[value.copy(), exp.Literal.string(form)])
+            if node is root:
+                return reading
+            node.replace(reading)
+    return root
+
+
+def _read_as(node: Expr) -> tuple[str, Expr | None]:
+    """The function that reads a text as a cast or a call does, and the text."""
+    if isinstance(node, exp.Anonymous):
+        return node.name.upper(), node.expressions[0] if len(node.expressions) == 1 else None
+    assert isinstance(node, exp.Cast)
+    wanted = node.to.sql(dialect="snowflake").upper().partition("(")[0].replace("TIMESTAMPNTZ", "TIMESTAMP_NTZ")
+    reader = f"TO_{wanted.replace('TIMESTAMPLTZ', 'TIMESTAMP_LTZ').replace('TIMESTAMPTZ', 'TIMESTAMP_TZ')}"
+    return f"TRY_{reader}" if isinstance(node, exp.TryCast) else reader, node.this
+
+
+def _of_reader(name: str) -> str:
+    """DATE, TIME or TIMESTAMP, for the name of a function that reads one."""
+    return re.sub(r"^(TRY_)?(TO_)?", "", name).replace("_NTZ", "").replace("_LTZ", "").replace("_TZ", "")
+
+
 # ---------------------------------------------------------------------------- numbers
 
 
@@ -191,7 +227,7 @@ def _reader(name: str, to: exp.DType, *, trying: bool) -> None:
 
 def _is_text(value: Expr) -> bool:
     kind = kind_of(value)
-    return kind is not None and kind.wire == "text"
+    return value.is_string if kind is None else kind.wire == "text"
 
 
 for _suffix, _to in (
