@@ -33,7 +33,7 @@ def evaluate(root: Expr, session: Session) -> Expr:
         name = sql_name(node)
         function = FUNCTIONS.get(name)
         if function is None:
-            if name.startswith("SYSTEM$"):
+            if name.startswith("SYSTEM$") and not isinstance(node.parent, exp.TableFromRows):
                 raise unsupported(f"the function {name}")
             continue
         arguments = [_literal(argument, name) for argument in _arguments(node)]

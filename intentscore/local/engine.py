@@ -38,11 +38,11 @@ from intentscore.local.task_runs import TaskRuns
 from intentscore.local.transactions import Connection, WriterLock
 
 REGISTERING = (
-    "context", "creation", "datasets", "definitions", "dynamic_tables", "explaining", "file_access", "formats",
-    "grants", "history", "immediate", "inference", "inferring", "keys", "loading", "models", "monitor_listing",
-    "monitor_metrics", "monitors", "multi_insert", "pivots", "procedures", "resources", "roles", "routine_listing",
-    "routines", "sequences", "show", "show_columns", "show_objects", "stages", "tables", "tags", "task_functions",
-    "task_statements", "transfer", "udfs", "udtfs", "versions", "views", "warehouses",
+    "context", "creation", "datasets", "definitions", "dynamic_tables", "experiments", "explaining", "file_access",
+    "formats", "grants", "history", "immediate", "inference", "inferring", "keys", "loading", "models",
+    "monitor_listing", "monitor_metrics", "monitors", "multi_insert", "pivots", "procedures", "resources", "roles",
+    "routine_listing", "routines", "sequences", "show", "show_columns", "show_objects", "stages", "tables", "tags",
+    "task_functions", "task_statements", "transfer", "udfs", "udtfs", "versions", "views", "warehouses",
 )  # fmt: skip
 for _module in REGISTERING:  # each registers its statements, functions and resolvers
     importlib.import_module(f"intentscore.local.{_module}")

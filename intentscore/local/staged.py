@@ -316,7 +316,7 @@ def _field(path: Any, staged: Staged, *, loading: bool) -> Expr:
     cast = path.parent if isinstance(path.parent, (exp.Cast, exp.TryCast)) else None
     selected = isinstance(path.parent, (exp.Select, exp.Alias, exp.Paren)) and not loading
     kind = staged.fields[name.name]
-    if cast is not None and cast.to.this in SEMISTRUCTURED:
+    if (cast is not None and cast.to.this in SEMISTRUCTURED) or (loading and pa.types.is_nested(kind)):
         return macro("sf_load_variant", _json(column))
     if selected or pa.types.is_nested(kind):
         return _json(column)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 STAGE = "STAGE"
 VERSION_URI = re.compile(
-    r'snow://(?P<kind>model|dataset)/(?P<name>(?:"(?:[^"]|"")*"|[^"/])+)/versions/(?:(?P<version>[^/]+)/?(?P<path>.*))?',
+    r'snow://(?P<kind>model|dataset|experiment)/(?P<name>(?:"(?:[^"]|"")*"|[^"/])+)/versions/(?:(?P<version>[^/]+)/?(?P<path>.*))?',
     re.DOTALL,
 )
 _BARE_URI = re.compile(
@@ -118,8 +118,13 @@ def _located(session: Session, text: str) -> Location:
 
 
 def _of_version(session: Session, kind: str, name: list[str], version: str | None, path: str | None) -> Location:
-    from intentscore.local import datasets, models
+    from intentscore.local import datasets, experiments, models
 
+    if kind == "experiment":
+        if version is None:
+            raise invalid("the run of the experiment is missing from its address")
+        run = names.fold(version)
+        return Location(_made(experiments.run_folder(session, name, run)), path or "", f"/versions/{run}")
     if kind == "dataset":
         folder = datasets.version_folder(session, name, version)
     elif version is None:

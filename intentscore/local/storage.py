@@ -20,7 +20,7 @@ import duckdb
 from intentscore.local import catalog, names, uploads
 from intentscore.local.errors import invalid
 
-FOLDERS = {"STAGE": "stages", "MODEL": "models", "DATASET": "datasets"}
+FOLDERS = {"STAGE": "stages", "MODEL": "models", "DATASET": "datasets", "EXPERIMENT": "experiments"}
 SUFFIX, WAL = ".duckdb", ".wal"
 STARTED, DROPPED = ".new", ".dropped"
 LONGEST_NAME = 255 - len(SUFFIX + WAL + DROPPED)
@@ -124,7 +124,7 @@ class Storage:
             for folder in self.folder(kind).glob("*"):
                 if not folder.name.startswith("_") and folder not in known:
                     shutil.rmtree(folder, ignore_errors=True)
-        uploads.mend(self.folder("stages"), self.folder("replaced"))
+        uploads.mend([self.folder("stages"), self.folder("experiments")], self.folder("replaced"))
 
     def remove(self, folders: Iterable[Path]) -> None:
         for folder in folders:

@@ -12,7 +12,7 @@ import fnmatch
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 INDEX = "index.json"
@@ -37,7 +37,7 @@ def _is_upload_of(name: str, pattern: str) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern + suffix) for suffix in ("", ".gz"))
 
 
-def mend(stages: Path, aside: Path) -> None:
+def mend(uploaded: Iterable[Path], aside: Path) -> None:
     """After a crash: put back what an unfinished upload was replacing, and remove what is not whole."""
     for folder in aside.iterdir() if aside.is_dir() else ():
         for number, name in _index(folder):
@@ -46,9 +46,10 @@ def mend(stages: Path, aside: Path) -> None:
                 original.parent.mkdir(parents=True, exist_ok=True)
                 saved.replace(original)
         shutil.rmtree(folder, ignore_errors=True)
-    for path in stages.rglob("*") if stages.is_dir() else ():
-        if path.is_file() and not _is_whole(path):
-            path.unlink()
+    for root in uploaded:
+        for path in root.rglob("*") if root.is_dir() else ():
+            if path.is_file() and not _is_whole(path):
+                path.unlink()
 
 
 def _index(folder: Path) -> Iterator[tuple[str, str]]:

@@ -33,7 +33,7 @@ def test_an_upload_cut_short_is_removed(tmp_path: Path) -> None:
     _half_written(stages / "cut.bin", 20_000_000, 8_000_000)
     (stages / "zeros.bin").write_bytes(bytes(1_000_000))
     (stages / "empty.bin").touch()
-    uploads.mend(tmp_path / "stages", tmp_path / "replaced")
+    uploads.mend([tmp_path / "stages"], tmp_path / "replaced")
     assert sorted(path.name for path in stages.iterdir()) == ["empty.bin", "zeros.bin"]
 
 
@@ -47,7 +47,7 @@ def test_a_file_whose_replacement_was_cut_short_comes_back(tmp_path: Path, writt
         (stages / "model.bin.gz").write_bytes(b"")
     else:
         _half_written(stages / "model.bin.gz", 9_000_000, written)
-    uploads.mend(tmp_path / "stages", tmp_path / "replaced")
+    uploads.mend([tmp_path / "stages"], tmp_path / "replaced")
     assert (stages / "model.bin.gz").read_bytes() == b"old"
     assert list((tmp_path / "replaced").iterdir()) == []
 
@@ -59,5 +59,5 @@ def test_a_finished_replacement_stays(tmp_path: Path) -> None:
     assert uploads.put_aside(tmp_path / "replaced/1", stages, "/somewhere/*.csv")
     assert uploads.put_aside(tmp_path / "replaced/2", stages, "/somewhere/b.csv") is None
     (stages / "a.csv").write_bytes(b"new")
-    uploads.mend(tmp_path / "stages", tmp_path / "replaced")
+    uploads.mend([tmp_path / "stages"], tmp_path / "replaced")
     assert (stages / "a.csv").read_bytes() == b"new"

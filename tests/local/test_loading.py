@@ -232,3 +232,11 @@ def test_a_missing_table_is_named(run: Run) -> None:
     with pytest.raises(DatabaseError) as error:
         run('COPY INTO "nowhere" FROM @S')
     assert str(error.value.msg).endswith("Table '\"nowhere\"' does not exist")
+
+
+def test_nested_parquet_values_load_as_what_they_are(run: Run, put: Put) -> None:
+    put("n.parquet", pa.table({"N": [1], "O": [{"a": 1, "b": None}], "L": [[1, 2]], "S": ["7"]}))
+    run("CREATE TABLE T (N INT, V VARIANT, O OBJECT, L ARRAY, S VARIANT)")
+    run('COPY INTO T FROM (SELECT $1:"N", $1:"O", $1:"O", $1:"L", $1:"S" FROM @S) FILE_FORMAT = (TYPE = PARQUET)')
+    query = "SELECT TYPEOF(V), V:a, O:a, L[1], TYPEOF(S) FROM T"
+    assert run(query) == [("OBJECT", "1", "1", "2", "VARCHAR")]
