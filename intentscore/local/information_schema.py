@@ -12,7 +12,7 @@ from sqlglot import exp
 from intentscore.local import spelling
 from intentscore.local.catalog import OWNER, SCHEMA
 from intentscore.local.errors import does_not_exist
-from intentscore.local.names import ObjectName, literal
+from intentscore.local.names import ObjectName, literal, quote
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
@@ -41,14 +41,30 @@ def hidden(column: str) -> str:
 
 @information_schema_view
 def tables(session: Session, database: str) -> str:
+    """Source: https://docs.snowflake.com/en/sql-reference/info-schema/tables"""
     return f"""
-    SELECT database_name AS "TABLE_CATALOG", schema_name AS "TABLE_SCHEMA", table_name AS "TABLE_NAME",
-        '{OWNER}' AS "TABLE_OWNER", 'BASE TABLE' AS "TABLE_TYPE", 'NO' AS "IS_TRANSIENT",
-        CAST(estimated_size AS BIGINT) AS "ROW_COUNT", 0 AS "BYTES", 1 AS "RETENTION_TIME", comment AS "COMMENT"
-    FROM duckdb_tables() WHERE database_name = {literal(database)} AND {hidden("schema_name")}
-    UNION ALL
-    SELECT database_name, schema_name, view_name, '{OWNER}', 'VIEW', 'NO', NULL, NULL, 1, comment
-    FROM duckdb_views() WHERE database_name = {literal(database)} AND {hidden("schema_name")} AND NOT internal"""
+    WITH NOTED AS (
+        SELECT SCHEMA_NAME, NAME, max(CREATED_ON) AS CREATED, bool_or(KIND = 'DYNAMIC TABLE') AS DYNAMIC,
+            bool_or(KIND = 'TABLE' AND contains(DETAILS, '"transient": true')) AS TRANSIENT,
+            max(CASE WHEN KIND = 'CLUSTERING' THEN replace(substr(DETAILS, 14, length(DETAILS) - 15), '\\"', '"') END)
+            AS CLUSTERED_BY
+        FROM {quote(database)}._ENGINE.OBJECTS
+        WHERE KIND IN ('TABLE', 'VIEW', 'DYNAMIC TABLE', 'CLUSTERING') GROUP BY ALL),
+    FOUND AS (
+        SELECT schema_name, table_name AS name, 'BASE TABLE' AS kind, CAST(estimated_size AS BIGINT) AS size, comment
+        FROM duckdb_tables() WHERE database_name = {literal(database)} AND {hidden("schema_name")}
+        UNION ALL
+        SELECT schema_name, view_name, 'VIEW', NULL, comment
+        FROM duckdb_views() WHERE database_name = {literal(database)} AND {hidden("schema_name")} AND NOT internal)
+    SELECT {literal(database)} AS "TABLE_CATALOG", FOUND.schema_name AS "TABLE_SCHEMA", FOUND.name AS "TABLE_NAME",
+        '{OWNER}' AS "TABLE_OWNER", kind AS "TABLE_TYPE", CASE WHEN TRANSIENT THEN 'YES' ELSE 'NO' END
+        AS "IS_TRANSIENT", 'LINEAR(' || nullif(CLUSTERED_BY, '') || ')' AS "CLUSTERING_KEY", size AS "ROW_COUNT",
+        CASE WHEN size IS NOT NULL THEN 0 END AS "BYTES", 1 AS "RETENTION_TIME", CREATED AS "CREATED",
+        CREATED AS "LAST_ALTERED", CREATED AS "LAST_DDL", CAST(NULL AS VARCHAR) AS "LAST_DDL_BY",
+        CASE WHEN size IS NOT NULL THEN 'YES' ELSE 'NO' END AS "IS_INSERTABLE_INTO", 'YES' AS "IS_TYPED",
+        'NO' AS "AUTO_CLUSTERING_ON", comment AS "COMMENT", 'NO' AS "IS_TEMPORARY", 'NO' AS "IS_ICEBERG",
+        CASE WHEN DYNAMIC THEN 'YES' ELSE 'NO' END AS "IS_DYNAMIC", 'NO' AS "IS_HYBRID"
+    FROM FOUND LEFT JOIN NOTED ON FOUND.schema_name = NOTED.SCHEMA_NAME AND FOUND.name = NOTED.NAME"""
 
 
 @information_schema_view

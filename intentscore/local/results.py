@@ -306,7 +306,7 @@ def answer(query_id: str, kept: Kept, chunk_url: str, token: str) -> dict[str, A
     total = result.table.num_rows
     data: dict[str, Any] = {
         "rowtype": result.rowtype, "total": total, "returned": total, "queryId": query_id,
-        "statementTypeId": result.statement_type, "sqlState": "00000",
+        "statementTypeId": result.statement_type,
     }  # fmt: skip
     if result.is_dml:
         cells = zip(*[c.to_pylist() for c in result.table.columns], strict=True)

@@ -323,9 +323,11 @@ def _insert(session: Session, expression: exp.Insert) -> Result:
         columns = assigning.targets(preparation.table_fields(target), prepared.this)
         if columns and preparation.shape:
             prepared.set("expression", assigning.assigned(prepared.expression, preparation.shape, columns))
-        if overwrite:
-            session.fetch(f"DELETE FROM {target.sql(dialect='duckdb')}")
+        table = target.sql(dialect="duckdb")
+        before = session.fetch(f"SELECT max(rowid) FROM {table}")[0][0] if overwrite else None
         inserted = session.fetch(generate(prepared))[0][0]
+        if before is not None:  # afterwards, since the query may read what it overwrites
+            session.fetch(f"DELETE FROM {table} WHERE rowid <= {before}")
     return results.counts(INSERT, rows_inserted=inserted)
 
 

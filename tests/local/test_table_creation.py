@@ -150,3 +150,33 @@ def test_a_view_has_no_bind_variables(connect: Callable[..., SnowflakeConnection
     cursor = connect(schema=schema, paramstyle="qmark").cursor()
     with pytest.raises(ProgrammingError, match="Bind variables are not allowed"):
         cursor.execute("create view v as select ? as n", (1,))
+
+
+def test_the_information_schema_knows_how_a_table_was_made(connection: SnowflakeConnection, schema: str) -> None:
+    rows(connection, "CREATE TRANSIENT TABLE T (A INT) CLUSTER BY (A)")
+    rows(connection, "CREATE VIEW V AS SELECT * FROM T")
+    rows(connection, "CREATE DYNAMIC TABLE D TARGET_LAG = '1 day' WAREHOUSE = LOCAL_WH AS SELECT * FROM T")
+    query = (
+        "SELECT TABLE_NAME, TABLE_TYPE, IS_TRANSIENT, CLUSTERING_KEY, IS_DYNAMIC, LAST_ALTERED <= CURRENT_TIMESTAMP, "
+        "TO_VARCHAR(CONVERT_TIMEZONE('UTC', LAST_ALTERED), 'YYYY' || ' UTC') LIKE '20% UTC' "
+        f"FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = '{schema}' ORDER BY 1"
+    )
+    assert rows(connection, query) == [
+        ("D", "BASE TABLE", "NO", None, "YES", True, True), ("T", "BASE TABLE", "YES", "LINEAR(A)", "NO", True, True),
+        ("V", "VIEW", "NO", None, "NO", True, True),
+    ]  # fmt: skip
+
+
+def test_a_table_is_overwritten_by_a_query_over_itself(connection: SnowflakeConnection) -> None:
+    rows(connection, "CREATE TABLE T AS SELECT * FROM VALUES (1), (2), (3) V(A)")
+    rows(connection, "CREATE VIEW V AS SELECT A FROM T WHERE A >= (SELECT MAX(A) - 1 FROM T)")
+    assert rows(connection, "INSERT OVERWRITE INTO T SELECT A * 10 FROM V") == [(2,)]
+    rows(connection, "BEGIN")
+    rows(connection, "INSERT INTO T VALUES (40)")
+    rows(connection, "INSERT OVERWRITE INTO T SELECT A + 1 FROM T WHERE A > 20")
+    rows(connection, "COMMIT")
+    assert rows(connection, "SELECT A FROM T ORDER BY A") == [(31,), (41,)]
+
+
+def test_a_statement_that_succeeds_has_no_sqlstate(connection: SnowflakeConnection) -> None:
+    assert connection.cursor().execute("SELECT 1").sqlstate is None  # type: ignore[union-attr]

@@ -77,8 +77,10 @@ def literal(node: Expr, name: str) -> Any:
     """The value of an argument that has to be a constant."""
     if isinstance(node, (exp.Literal, exp.Boolean, exp.Neg)):
         return node.to_py()
-    if isinstance(node, exp.Cast):
+    if isinstance(node, (exp.Cast, exp.Paren)):
         return literal(node.this, name)
+    if isinstance(node, exp.DPipe):
+        return f"{literal(node.this, name)}{literal(node.expression, name)}"
     raise SnowflakeError(f"{COMPILATION}argument of function {name} needs to be constant", 1015, "22023")
 
 
