@@ -109,6 +109,8 @@ def from_duckdb(error: duckdb.Error) -> SnowflakeError:
         return SnowflakeError("Division by zero", 100051, "22012")
     if any(detail.startswith(fault) for fault in REGULAR_EXPRESSION_FAULTS):
         return SnowflakeError(f"Invalid regular expression: {detail}", 100048, "2201B")
+    if found := re.search(r'Could not parse string "(.*?)" according to format specifier', text):
+        return SnowflakeError(f"Date '{found[1]}' is not recognized", 100040, "22007")
     if isinstance(error, duckdb.OutOfRangeException):
         return SnowflakeError(f"Number out of representable range: {detail}", 100039, "22003")
     return SnowflakeError(detail, 1003, "42000")

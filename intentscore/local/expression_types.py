@@ -40,21 +40,35 @@ _TYPE_BY_NAME: dict[str, ColumnType] = {
     **dict.fromkeys(("TO_TIMESTAMP_LTZ", "TRY_TO_TIMESTAMP_LTZ"), types.TIMESTAMP_LTZ),
     **dict.fromkeys(("TO_TIMESTAMP_TZ", "TRY_TO_TIMESTAMP_TZ", "TIMESTAMP_TZ_FROM_PARTS"), types.TIMESTAMP_TZ),
 }  # fmt: skip
-_NEVER_NULL = (exp.Count, exp.CountIf, exp.Is, exp.Exists, exp.CurrentTimestamp, exp.CurrentDate, exp.RowNumber,
-               exp.Rank, exp.DenseRank, exp.Array, exp.JSONObject, exp.Struct, exp.StarMap)  # fmt: skip
-_NEVER_NULL_BY_NAME = {"ARRAY_CONSTRUCT", "OBJECT_CONSTRUCT", "RANDOM", "UUID_STRING", "SEQ1", "SEQ2", "SEQ4", "SEQ8"}
+_NEVER_NULL = (exp.Count, exp.CountIf, exp.CurrentTimestamp, exp.CurrentDate, exp.RowNumber, exp.Rank, exp.DenseRank)
+_NEVER_NULL_BY_NAME = {"RANDOM", "RANDSTR", "UUID_STRING", "SEQ1", "SEQ2", "SEQ4", "SEQ8"}
+_PERHAPS_NULL = (exp.Predicate, exp.Connector, exp.Not)  # what is true or false is said to be nullable, always
+_TO_NUMBER = ("TO_NUMBER", "TO_DECIMAL", "TO_NUMERIC")
 OF_ITS_ARGUMENT = (exp.Max, exp.Min, exp.AnyValue, exp.FirstValue, exp.LastValue, exp.Lag, exp.Lead, exp.NthValue,
                     exp.Mode)  # fmt: skip
 STRICT = (
     exp.Binary, exp.Not, exp.Between, exp.Abs, exp.Upper, exp.Lower, exp.Length, exp.Trim, exp.Ceil, exp.Floor,
     exp.Round, exp.Concat, exp.Substring, exp.Year, exp.Month, exp.Day, exp.DateDiff, exp.DateAdd, exp.Sign, exp.Exp,
-    exp.DateTrunc, exp.TimestampTrunc, exp.Bracket,
+    exp.DateTrunc, exp.TimestampTrunc,
 )  # fmt: skip
 
 
 def settled(node: Expr) -> ColumnType | None:
     """The type of an operator or a function call whose parts have theirs; None where only DuckDB knows."""
-    return _arithmetic(node) or _TYPE_OF.get(type(node)) or _TYPE_BY_NAME.get(called(node))
+    return _arithmetic(node) or _to_number(node) or _TYPE_OF.get(type(node)) or _TYPE_BY_NAME.get(called(node))
+
+
+def strict(node: Expr) -> bool:
+    """Whether a value is null when an argument is, and else is not."""
+    return (isinstance(node, STRICT) and not isinstance(node, _PERHAPS_NULL)) or called(node) in _TO_NUMBER
+
+
+def _to_number(node: Expr) -> ColumnType | None:
+    if called(node) not in _TO_NUMBER:
+        return None
+    sizes = [int(size.name) for size in node.expressions[1:] if isinstance(size, exp.Literal) and size.is_int]
+    precision, scale = (sizes + [38, 0][len(sizes) :])[:2]
+    return ColumnType("fixed", precision, scale)
 
 
 def never_null(node: Expr) -> bool:
@@ -66,14 +80,14 @@ def _arithmetic(node: Expr) -> ColumnType | None:
 
     Source: https://docs.snowflake.com/en/sql-reference/operators-arithmetic
     """
-    if not isinstance(node, (exp.Add, exp.Sub, exp.Mul, exp.Div)):
+    if not isinstance(node, (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod)):
         return None
     left, right = kind_of(node.this), kind_of(node.expression)
     if isinstance(node.expression, exp.Interval) and left is not None:
         return _moved(left, node.expression)
     if left is None or right is None:
         return None
-    if {left.wire, right.wire} == {"date", "fixed"} and not isinstance(node, (exp.Mul, exp.Div)):
+    if {left.wire, right.wire} == {"date", "fixed"} and isinstance(node, (exp.Add, exp.Sub)):
         return types.DATE
     if types.REAL in (left, right) and {left.wire, right.wire} <= {"fixed", "real"}:
         return types.REAL
@@ -96,6 +110,9 @@ def _exact(node: Expr, left: ColumnType, right: ColumnType) -> ColumnType:
         case exp.Div():
             scale = max(s, min(s + 6, 12))
             whole = p - s + t
+        case exp.Mod():
+            scale = max(s, t)
+            whole = max(p - s, q - t)
         case _:
             scale = max(s, t)
             whole = max(p - s, q - t) + 1

@@ -233,6 +233,8 @@ def _whole_document(form: FileFormat, source: staged.Staged, chosen: list[Target
 def _native(cell: str, target: Target) -> str:
     if target.duckdb_type == "JSON":
         return f"to_json({cell})"
-    if target.type.wire in ("object", "array"):
-        return f"memory.main.sf_to_{target.type.wire}(memory.main.sf_load_variant({cell}))"
+    if target.type.wire == "object":
+        return f"memory.main.sf_to_object(memory.main.sf_load_variant({cell}))"
+    if target.type.wire in ("array", "binary"):
+        return f"memory.main.sf_to_{target.type.wire}({cell})"
     return f"memory.main.sf_to_varchar({cell})" if target.type.wire == "text" else cell

@@ -40,11 +40,11 @@ class Arguments:
 def call(session: Session, head: Statement) -> Result:
     scanner = head.scanner
     parts = scanner.name()
-    given = scanner.parenthesised()
+    given, bindings = scanner.parenthesised(), scanner.unused_bindings()
     scanner.end()
     if parts[-1].startswith("SYSTEM$"):
-        return sql.query(session, sql.parse(f"SELECT {parts[-1]}({given})", scanner.bindings))
-    arguments = evaluate(session, read_arguments(given, scanner.bindings))
+        return sql.query(session, sql.parse(f"SELECT {parts[-1]}({given})", bindings))
+    arguments = evaluate(session, read_arguments(given, bindings))
     return run(session, find(session, parts, arguments), arguments, describe_only=head.describe_only)
 
 

@@ -166,6 +166,10 @@ class Scanner:
         except StopIteration:
             raise syntax_error("bind variable ? not set.") from None
 
+    def unused_bindings(self) -> list[Any]:
+        """The bound values that no name has taken."""
+        return list(self._unused)
+
     def string(self) -> str:
         token = self.token
         if token is None or token.token_type not in (

@@ -16,9 +16,9 @@ import duckdb
 import pyarrow as pa
 from sqlglot.tokenizer_core import TokenType
 
-from intentscore.local import errors, flow, history, names, queries, several, sql, stages, statements, uploads
+from intentscore.local import errors, flow, history, names, queries, several, sql, stages, statements, uploads, widening
 from intentscore.local.catalog import Catalog
-from intentscore.local.errors import SnowflakeError, does_not_exist
+from intentscore.local.errors import NumberTooWideError, SnowflakeError, does_not_exist
 from intentscore.local.names import ObjectName
 from intentscore.local.python_functions import python_function
 from intentscore.local.queries import Query
@@ -157,8 +157,16 @@ class Session:
                 return sql.execute(self, text, bindings, describe_only=describe_only)
             if describe_only and entry.effect not in (Effect.READ, Effect.CALL):
                 return sql.status_columns()
-            with self.effect(entry.effect, temporary=head.temporary):
-                return entry.handler(self, head)
+            try:
+                with self.effect(entry.effect, temporary=head.temporary):
+                    return entry.handler(self, head)
+            except NumberTooWideError:
+                if entry.effect is not Effect.DEFINE:
+                    raise
+                again = statements.read_head(Scanner(text, bindings))
+                statements.find(again)
+                with widening.wide_numbers(self), self.effect(entry.effect, temporary=head.temporary):
+                    return entry.handler(self, again)
 
     def insert_batch(self, text: str, columns: list[list[Any]]) -> Result:
         """An INSERT with a list of values for each placeholder."""

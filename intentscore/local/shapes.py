@@ -216,7 +216,7 @@ class _Shaper:
             case exp.Null():
                 return UNKNOWN
             case exp.Boolean():
-                return Field("", types.BOOLEAN, nullable=False)
+                return Field("", types.BOOLEAN)
             case exp.Literal():
                 return Field("", expression_types.of_literal(node), nullable=False)
             case exp.Neg():
@@ -272,7 +272,7 @@ class _Shaper:
         if isinstance(node, expression_types.OF_ITS_ARGUMENT):
             inner = self.expression(node.this, scope)
             return Field("", inner.type, nullable=True)
-        if isinstance(node, expression_types.STRICT):
+        if expression_types.strict(node):
             children = [child for child in node.iter_expressions() if not isinstance(child, exp.Var)]
             return Field("", kind, any(self.expression(child, scope).nullable for child in children))
         return Field("", kind)

@@ -102,7 +102,7 @@ def _scan_parquet(where: Location, files: Sequence[Path], form: FileFormat, regi
     text = "true" if form.flag("BINARY_AS_TEXT") else "false"
     root = f"{where.root.resolve().as_posix()}/"
     relation = (
-        f'(SELECT *{_replaced(fields)}, substr("_file", {len(root) + 1}) AS "METADATA$FILENAME", '
+        f'(SELECT *, substr("_file", {len(root) + 1}) AS "METADATA$FILENAME", '
         'file_row_number + 1 AS "METADATA$FILE_ROW_NUMBER", '
         'NULL::VARCHAR AS "METADATA$FILE_CONTENT_KEY", NULL::TIMESTAMP AS "METADATA$FILE_LAST_MODIFIED", '
         'now() AS "METADATA$START_SCAN_TIME" '
@@ -110,13 +110,6 @@ def _scan_parquet(where: Location, files: Sequence[Path], form: FileFormat, regi
         f"binary_as_string = {text}, filename = '_file', file_row_number = true))"
     )
     return Staged(relation, fields, 1, True)
-
-
-def _replaced(fields: dict[str, pa.DataType]) -> str:
-    """A 32-bit FLOAT counts by its decimals: 0.1 is read as 0.1, not as 0.10000000149011612."""
-    floats = [quote(name) for name, kind in fields.items() if pa.types.is_float32(kind)]
-    cells = ", ".join(f"CAST(CAST({name} AS VARCHAR) AS DOUBLE) AS {name}" for name in floats)
-    return f" REPLACE ({cells})" if floats else ""
 
 
 def parquet_schema(file: Path) -> pa.Schema:

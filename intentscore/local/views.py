@@ -110,7 +110,7 @@ def create_view(session: Session, head: Statement) -> Result:
     definition = read_definition(session, head.scanner)
     with sql.Preparation(session, describe_only=True) as preparation:
         if head.scanner.bindings:
-            raise invalid("Bind variables are not allowed in the definition of a view.")
+            raise invalid("Bind variables not allowed in view and UDF definitions")
         parsed = sql.parse(definition.query)
         rewritten = preparation.rewrite(parsed.copy())
         query = sql.generate(rewritten)

@@ -59,6 +59,7 @@ SCALAR = [
     ("sha2('', 224)", "d14a028c2a3a2bc9476102bb288234c415a2b01f828ea62ac5b3e42f"),
     ("'1E+30'::number", 10**30),
     ("'12345678901234567890.5'::number", 12345678901234567891),
+    ("1E+30::number", 10**30),
     ("to_json(to_variant('20:57:01.5'::time))", '"20:57:01"'),
     ("array_contains(5.5::float::variant, parse_json('[4.4, 5.5]'))", True),
     ("array_size(array_remove(parse_json('[4.4, 5.5, 5.5]')::array, 5.5))", 1),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from snowflake.connector import ProgrammingError, SnowflakeConnection
 from snowflake.snowpark import Session
-from snowflake.snowpark.types import DecimalType, LongType, StringType, StructField, StructType
+from snowflake.snowpark.types import BooleanType, DecimalType, LongType, StringType, StructField, StructType
 
 NUMBER, TEXT, VARIANT, TIMESTAMP_LTZ, OBJECT, ARRAY = 0, 2, 5, 6, 9, 10
 
@@ -68,6 +68,19 @@ def test_a_column_taken_by_its_position_bears_it_as_its_name(connection: Snowfla
     query = """select "$2", $1 from (select $2, $1 from values (1, 2))"""
     assert list(described(connection, query)) == ["$2", "$1"]
     assert execute(connection, query).fetchone() == (2, 2)
+
+
+def test_what_is_true_or_false_may_be_null_and_decimals_keep_their_size(session: Session) -> None:
+    numbers = "(select to_decimal(column1, 3, 1) as a, to_number(column2, 4, 2) as b from values (1.1, 2.25))"
+    frame = session.sql(
+        f"select a + b as total, a / b as ratio, a % b as rest, a is null as missing, a > 1 as more, true as yes "
+        f"from {numbers}"
+    )
+    assert [(f.name, f.datatype, f.nullable) for f in frame.schema.fields] == [
+        ("TOTAL", DecimalType(5, 2), False), ("RATIO", DecimalType(11, 7), False), ("REST", DecimalType(4, 2), False),
+        ("MISSING", BooleanType(), True), ("MORE", BooleanType(), True), ("YES", BooleanType(), True),
+    ]  # fmt: skip
+    assert [str(value) for value in frame.collect()[0]][:3] == ["3.35", "0.4888889", "1.10"]
 
 
 def test_a_change_is_described_by_the_rows_it_will_count(session: Session) -> None:

@@ -146,9 +146,18 @@ def test_a_variant_becomes_what_its_column_holds(connection: SnowflakeConnection
             execute(connection, f"insert into held select {given}")
 
 
+def test_a_table_made_of_a_query_holds_numbers_of_38_digits(connection: SnowflakeConnection) -> None:
+    execute(
+        connection,
+        "create table wide as select 99999999999999999999999999999999999999 as n, '55555555555555555555'::int as m",
+    )
+    assert rows(connection, "select n, m from wide") == [(10**38 - 1, 55555555555555555555)]
+    assert types_of(connection, "wide")["N"] == ("NUMBER(38,0)", "Y")
+
+
 def test_a_view_has_no_bind_variables(connect: Callable[..., SnowflakeConnection], schema: str) -> None:
     cursor = connect(schema=schema, paramstyle="qmark").cursor()
-    with pytest.raises(ProgrammingError, match="Bind variables are not allowed"):
+    with pytest.raises(ProgrammingError, match="Bind variables not allowed in view"):
         cursor.execute("create view v as select ? as n", (1,))
 
 

@@ -45,6 +45,8 @@ def data_type(node: exp.DataType, session: Session) -> Expr:
         held.meta[SPATIAL] = node.this in (Type.GEOGRAPHY, Type.GEOMETRY)
         return held
     target = _DUCKDB_TYPES.get(node.this)
+    if target == Type.BIGINT and session.wide_numbers:
+        target = Type.INT128
     return exp.DataType(this=target) if target else node
 
 
@@ -70,6 +72,8 @@ def conversion(node: exp.Cast, session: Session) -> Expr:
     if node.to.meta.get(SPATIAL):
         return macro("sf_to_geography", node.this)
     kind: Any = node.to.args.get("kind") if node.to.this == Type.USERDEFINED else node.to.this
+    if kind in (Type.DECIMAL, Type.BIGINT, Type.INT128) and _has_exponent(node.this):
+        node.set("this", exp.Literal.string(node.this.name))
     if node.to.this == Type.DECIMAL:
         node.set("this", macro("sf_castable", node.this))
         return node
@@ -77,6 +81,11 @@ def conversion(node: exp.Cast, session: Session) -> Expr:
         return exp.Cast(this=node.this, to=node.to)
     converting = (_TRY_CASTS if isinstance(node, exp.TryCast) else _CASTS).get(kind)
     return macro(converting, node.this) if converting else node
+
+
+def _has_exponent(value: Expr) -> bool:
+    """A number written as 1E30 is that very number to a cast, not the nearest floating-point one."""
+    return isinstance(value, exp.Literal) and not value.is_string and "e" in value.name.lower()
 
 
 def _has_decimals(value: Expr) -> bool:

@@ -27,11 +27,20 @@ def name_columns(root: Expr) -> Expr:
         for projection in select.expressions:
             named = isinstance(projection, (exp.Alias, exp.Column, exp.Dot, exp.Parameter)) or projection.is_star
             named = named and not (isinstance(projection, exp.Dot) and isinstance(projection.expression, exp.Func))
-            if isinstance(projection, exp.Parameter) and projection.name.isdigit():
-                projection.replace(exp.alias_(projection.copy(), f"${projection.name}", quoted=True))
+            if number := _position(projection):
+                projection.replace(exp.alias_(projection.copy(), f"${number}", quoted=True))
             elif not named:
                 projection.replace(exp.alias_(projection.copy(), _text(projection), quoted=True))
     return root
+
+
+def _position(projection: Expr) -> str:
+    """The number of `$1`, written as it is or in quotes."""
+    if isinstance(projection, exp.Column):
+        number = projection.name.removeprefix("$") if projection.name.startswith("$") else ""
+    else:
+        number = projection.name if isinstance(projection, exp.Parameter) else ""
+    return number if number.isdigit() else ""
 
 
 def _text(expression: Expr) -> str:
