@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from sqlglot import Expr
 from sqlglot.dialects.snowflake import Snowflake
 from sqlglot.parsers.snowflake import SnowflakeParser
+from sqlglot.tokenizer_core import TokenType
 
 from intentscore.local.rewrites.functions import known_names
 from intentscore.local.rewrites.naming import WRITTEN
@@ -30,6 +31,15 @@ class Parser(SnowflakeParser):
         if parse_method == self._parse_comparison:
             parse_method = self._parse_disjunction
         return super()._parse_wrapped(parse_method, optional=optional)
+
+    def _parse_function_call(
+        self, functions: Any = None, anonymous: bool = False, optional_parens: bool = True, any_token: bool = False
+    ) -> Expr | None:
+        """`MODEL(m)!TRANSFORM(a)` calls a method of the model, whatever a function of that name takes."""
+        of_a_model = self._prev is not None and self._prev.token_type is TokenType.EXCLAMATION
+        return super()._parse_function_call(
+            functions, anonymous or of_a_model, optional_parens and not of_a_model, any_token or of_a_model
+        )
 
     def _parse_expression(self) -> Expr | None:
         """Remembers how an expression was written: Snowflake names the column of a select list after it."""

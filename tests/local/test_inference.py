@@ -183,3 +183,10 @@ def test_a_wrong_number_of_arguments_is_refused(session: Session) -> None:
 def test_a_flow_reads_the_statement_before(session: Session) -> None:
     found = session.sql('SHOW MODELS ->> SELECT "name" FROM $1 WHERE "name" LIKE \'TOT%\'').collect()
     assert [row[0] for row in found] == ["TOTALS"]
+
+
+@pytest.mark.parametrize("method", ["TRANSFORM", "FILTER", "CONVERT", "EXTRACT"])
+def test_a_method_may_be_called_like_a_function_of_sql(session: Session, method: str) -> None:
+    """The parser reads it as the model's: what is missing is the method, not the sense of the statement."""
+    with pytest.raises(SnowparkSQLException, match=rf"Function '.*INTENT.*!{method}' does not exist"):
+        session.sql(f"SELECT MODEL(INTENT, V1)!{method}(PAGE_VALUES, EXIT_RATES, 1) AS R FROM VISITS").collect()
