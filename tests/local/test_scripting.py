@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 import time
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -178,3 +179,21 @@ def test_a_block_that_never_ends_can_be_cancelled(connection: SnowflakeConnectio
     while connection.is_still_running(status := connection.get_query_status(str(cursor.sfqid))):
         time.sleep(0.02)
     assert connection.is_an_error(status)
+
+
+def test_the_statements_of_a_staged_file_run(connection: SnowflakeConnection, tmp_path: Path) -> None:
+    (tmp_path / "load.sql").write_text(
+        "CREATE TABLE T (A INT); -- first\nBEGIN FOR i IN 1 TO 3 DO INSERT INTO T VALUES (:i); END FOR; END;\n"
+        "SELECT SUM(A) FROM T;"
+    )
+    run(connection, "CREATE STAGE FILES")
+    run(connection, f"PUT 'file://{tmp_path}/load.sql' @FILES AUTO_COMPRESS = FALSE")
+    assert run(connection, "EXECUTE IMMEDIATE FROM @FILES/load.sql") == [(6,)]
+    with pytest.raises(ProgrammingError, match="USING of EXECUTE IMMEDIATE FROM"):
+        run(connection, "EXECUTE IMMEDIATE FROM @FILES/load.sql USING (n => 1)")
+    with pytest.raises(ProgrammingError, match=r"File 'none\.sql' does not exist"):
+        run(connection, "EXECUTE IMMEDIATE FROM @FILES/none.sql")
+
+
+def test_comments_may_stand_before_a_block(connection: SnowflakeConnection) -> None:
+    assert run(connection, "-- a\n/* b\n */ DECLARE x INT := 3; BEGIN RETURN x; END") == [(3,)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -15,10 +16,13 @@ ASSIGNS = (":=", "DEFAULT")
 USER_EXCEPTION = -20_000
 LOOP_BEGINS = ("DO", "LOOP")
 REFUSED = ("AWAIT", "CANCEL", "ASYNC")
+_FIRST_WORD = re.compile(r"(?:\s|--[^\n]*\n|//[^\n]*\n|/\*.*?\*/)*(?:BEGIN|DECLARE)\b", re.IGNORECASE | re.DOTALL)
 
 
 def is_block(text: str) -> bool:
     """Whether a text is a block of statements, and not the BEGIN of a transaction."""
+    if _FIRST_WORD.match(text) is None:
+        return False
     tokens = tokenize(text)
     words = [token.text.upper() for token in tokens[:2]] + ["", ""]
     return words[0] == "DECLARE" or (words[0] == "BEGIN" and words[1] not in BEGINS_TRANSACTION)
