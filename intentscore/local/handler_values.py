@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import re
@@ -73,10 +74,28 @@ def frame(rows: pa.Table, arguments: Sequence[Sequence[str]]) -> Any:
         if base(kind) in SEMI_STRUCTURED:
             columns[i] = pd.Series(decoded(column, kind), dtype=object)
         else:
-            columns[i] = column.to_pandas(integer_object_nulls=False)
+            columns[i] = _pandas(column, base(kind))
     found = pd.DataFrame(columns, index=range(rows.num_rows))
     found.columns = [name.upper() for name, _, _ in arguments]
     return found
+
+
+def _pandas(column: pa.ChunkedArray, kind: str) -> Any:
+    """A column in the pandas type its SQL type has, whole numbers in the narrowest that holds them all.
+
+    Source: https://docs.snowflake.com/en/developer-guide/udf/python/udf-python-batch
+    """
+    if kind == "BOOLEAN":
+        return column.to_pandas().astype("boolean")
+    if kind == "DATE":
+        return column.cast(pa.timestamp("s")).to_pandas()
+    if kind == "TIME":
+        return column.cast(pa.time64("us")).cast(pa.int64()).cast(pa.duration("us")).to_pandas()
+    if pa.types.is_integer(column.type) and len(column) and not column.null_count:
+        for narrower in (pa.int16(), pa.int32()):
+            with contextlib.suppress(pa.ArrowInvalid):
+                return column.cast(narrower).to_pandas()
+    return column.to_pandas(integer_object_nulls=False)
 
 
 # ---------------------------------------------------------------------------- from the handler
@@ -160,6 +179,8 @@ def _date(value: Any, kind: str) -> Any:
 
 
 def _time(value: Any, kind: str) -> Any:
+    if hasattr(value, "to_pytimedelta"):
+        return (dt.datetime.min + value.to_pytimedelta()).time()
     return _parsed(value, dt.time, "Time")
 
 

@@ -112,6 +112,18 @@ def test_an_aggregate_function_works_on_groups_and_windows(session: Session) -> 
     assert rows(session, "SELECT TOTAL(A) OVER (PARTITION BY B) FROM T WHERE A = 7") == [(7,)]
 
 
+def test_the_columns_of_a_vectorized_function_have_the_documented_pandas_types(session: Session) -> None:
+    code = "def f(table):\n    return table[0].map(lambda _: ' '.join(str(kind) for kind in table.dtypes))"
+    session.sql(
+        f"CREATE FUNCTION KINDS(A INT, B INT, C BOOLEAN, D DATE, E TIME) RETURNS STRING {PYTHON} "
+        f"PACKAGES = ('pandas') HANDLER = 'g' AS $$\nfrom _snowflake import vectorized\nimport pandas\n"
+        f"{code}\n@vectorized(input=pandas.DataFrame)\ndef g(table):\n"
+        "    table.columns = range(5)\n    return f(table)\n$$"
+    ).collect()
+    ((kinds,),) = rows(session, "SELECT KINDS(4096, 1048576, TRUE, '2024-01-31'::DATE, '10:20:30'::TIME)")
+    assert kinds.split() == ["int16", "int32", "boolean", "datetime64[s]", "timedelta64[us]"]
+
+
 COLLECT = """
 class Collect:
     def __init__(self):

@@ -9,7 +9,7 @@ from sqlglot import Expr, exp
 
 from intentscore.local.errors import COMPILATION, SnowflakeError
 from intentscore.local.rewrites.macros import SCHEMA, macro, macros
-from intentscore.local.rewrites.registry import rewrite
+from intentscore.local.rewrites.registry import kind_of, rewrite
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
@@ -57,6 +57,8 @@ def by_name(node: exp.Anonymous, session: Session) -> Expr:
     name = node.name.upper()
     if name.startswith("MEMORY.") or isinstance(node.parent, exp.Dot):
         return node
+    if name in OF_VARIANTS and node.expressions:
+        _refuse_other_than_variant(name, node.expressions[0])
     build = FUNCTIONS.get(name)
     try:
         if build is not None:
@@ -66,6 +68,37 @@ def by_name(node: exp.Anonymous, session: Session) -> Expr:
     macro_name = f"sf_{ALIASES.get(name, name).lower()}"
     if macro_name in macros() and name not in INTERNAL:
         return macro(macro_name, *node.expressions)
+    return node
+
+
+OF_VARIANTS = {
+    f"{verb}_{kind}"
+    for verb in ("IS", "AS")
+    for kind in ("ARRAY", "BINARY", "BOOLEAN", "CHAR", "DATE", "DECIMAL", "DOUBLE", "INTEGER", "NUMBER", "OBJECT",
+                 "REAL", "TIME", "TIMESTAMP_LTZ", "TIMESTAMP_NTZ", "TIMESTAMP_TZ", "VARCHAR")
+}  # fmt: skip
+
+
+def _refuse_other_than_variant(name: str, argument: Expr) -> None:
+    """What asks for the kind of value in a VARIANT takes nothing else."""
+    kind = kind_of(argument)
+    if kind is None or kind.wire in ("variant", "array", "object"):
+        return
+    if name in ("AS_DECIMAL", "AS_NUMBER"):
+        detail = f"invalid type [{kind.declared}] for parameter '{name}(variantValue...)'"
+    else:
+        shown = {"IS_VARCHAR": "IS_CHAR"}.get(name, name)
+        detail = f"Invalid argument types for function '{shown}': ({kind.declared})"
+    raise SnowflakeError(f"{COMPILATION}{detail}", 1044, "42P13")
+
+
+@rewrite(exp.Coalesce)
+def coalesce(node: exp.Coalesce, session: Session) -> Expr:
+    if not node.expressions:
+        detail = (
+            f"not enough arguments for function [COALESCE({node.this.sql(dialect='snowflake')})], expected 2, got 1"
+        )
+        raise SnowflakeError(f"{COMPILATION}{detail}", 938, "22023")
     return node
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlglot import Expr, exp
 
 from intentscore.local import types
+from intentscore.local.errors import SnowflakeError
 from intentscore.local.rewrites.functions import function
 from intentscore.local.rewrites.macros import SCHEMA, macro
 from intentscore.local.rewrites.registry import cast, every_column, kind_of, rewrite
@@ -113,11 +114,20 @@ def decode(value: Expr, *pairs: Expr) -> Expr:
     return exp.Case(ifs=chosen, default=default)
 
 
+def _numbers_among(values: tuple[Expr, ...]) -> tuple[Expr, ...]:
+    """Texts beside numbers count as numbers."""
+    wires = {kind.wire for value in values if (kind := kind_of(value)) is not None}
+    if "text" not in wires or not wires & {"fixed", "real"}:
+        return values
+    return tuple(macro("sf_operand", value) for value in values)
+
+
 def _extreme(name: str, *, ignoring_nulls: bool) -> None:
     spelling = f"{name}_IGNORE_NULLS" if ignoring_nulls else name
 
     @function(spelling)
     def extreme(*values: Expr) -> Expr:
+        values = _numbers_among(values)
         found = exp.Anonymous(this=name.lower(), expressions=list(values))
         if ignoring_nulls:
             return found
@@ -170,6 +180,8 @@ def random(seed: Expr | None = None) -> Expr:
     """With a seed, each row has a number of its own, and the same rows the same numbers."""
     if seed is None:
         return macro("sf_random")
+    if seed.is_string and not seed.name.lstrip("+-").isdigit():
+        raise SnowflakeError(f"Numeric value '{seed.name}' is not recognized", 100038, "22018")
     row = exp.Window(this=exp.Anonymous(this="row_number"))
     return macro("sf_signed", exp.Anonymous(this="hash", expressions=[seed, row]))
 
