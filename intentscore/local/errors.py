@@ -131,7 +131,7 @@ def _from_catalog_error(detail: str) -> SnowflakeError:
 
 def _from_binder_error(detail: str) -> SnowflakeError:
     if found := re.search(
-        r"Referenced (?:column|table) \"([^\"]+)\" not found|column \"([^\"]+)\" (?:not found|that)", detail
+        r"Referenced (?:column|table) \"([^\"]+)\" (?:was )?not found|column \"([^\"]+)\" (?:not found|that)", detail
     ):
         return invalid_identifier(found[1] or found[2])
     if found := re.search(r'does not have a column (?:with name|named) "([^"]+)"', detail):

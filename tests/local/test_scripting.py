@@ -33,6 +33,7 @@ def answer(connection: SnowflakeConnection, block: str) -> Any:
         ("BEGIN LET v := PARSE_JSON('{\"a\": [1, 2]}'); RETURN v:a[1]::INT; END", 2),
         ("BEGIN LET x := 5; BEGIN LET x := 6; END; RETURN x; END", 5),
         ("BEGIN LET x INT; NULL; END", None),
+        ("BEGIN SET of_session = 4; LET x := $of_session + 1; RETURN x; END", 5),
         ("BEGIN LET x := 3; IF (x > 5) THEN RETURN 'big'; ELSEIF (x > 2) THEN RETURN 'mid'; END IF; END", "mid"),
         ("BEGIN LET x := 3; CASE (x) WHEN 1 THEN RETURN 'one'; ELSE RETURN 'more'; END CASE; END", "more"),
         ("BEGIN LET x := 3; RETURN CASE WHEN x = 3 THEN 'three' ELSE 'no' END; END", "three"),
@@ -158,6 +159,7 @@ def test_procedures_in_sql(session: Session) -> None:
         ("BEGIN NULL; EXCEPTION WHEN OTHER CONTINUE THEN NULL; END", "CONTINUE handler"),
         ("BEGIN IF (TRUE) RETURN 1; END IF; END", "syntax error"),
         ("BEGIN SELECT :missing; END", "MISSING not set"),
+        ("BEGIN RETURN missing; END", "invalid identifier 'MISSING'"),
     ],
 )
 def test_what_is_not_known_is_refused_by_name(connection: SnowflakeConnection, block: str, named: str) -> None:

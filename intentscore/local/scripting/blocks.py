@@ -18,7 +18,6 @@ from intentscore.local.scripting import parser
 from intentscore.local.scripting.interpreter import Interpreter, Returned, cast, select
 from intentscore.local.scripting.variables import Scope, Variable, literal
 from intentscore.local.sql import as_literal
-from intentscore.local.variables import with_variables
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
@@ -29,7 +28,7 @@ ANONYMOUS = "anonymous block"
 
 def run_block(session: Session, text: str, bindings: Sequence[Any], *, describe_only: bool) -> Result:
     """An anonymous block; what it returns is its one row, or its rows."""
-    text = _bound(with_variables(text, session.variables), bindings)
+    text = _bound(text, bindings)
     block = parser.parse(text)
     if describe_only:
         return results.rows({ANONYMOUS: types.TEXT}, [])

@@ -22,6 +22,7 @@ from intentscore.local.scripting.variables import (
     records,
 )
 from intentscore.local.statements import Effect
+from intentscore.local.variables import with_variables
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
@@ -346,7 +347,7 @@ class Interpreter:
 def select(session: Session, expression: str) -> Result:
     """One row of one column: the value of an expression."""
     with session.effect(Effect.READ):
-        return sql.run_text(session, f"SELECT {expression}")
+        return sql.run_text(session, f"SELECT {with_variables(expression, session.variables)}")
 
 
 def cast(expression: str, declared: str) -> str:
