@@ -11,7 +11,9 @@ from intentscore.local import names, spelling
 COMPILATION = "SQL compilation error:\n"
 
 
-_OWN = re.compile(r"(?:^|: |['\"])(\d{6}):([0-9A-Z]{5}):(.*?)(?:['\"] to [A-Z]|\" ?(?:,|$)|$)", re.S)
+_OWN = re.compile(
+    r"(?:^|: |['\"])(\d{6}):([0-9A-Z]{5}):(.*?)(?:['\"] to (?:U?INT|BOOL|DATE|TIME|DOUBLE|DECIMAL)|\" ?(?:,|$)|$)", re.S
+)
 
 
 class SnowflakeError(Exception):

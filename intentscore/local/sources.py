@@ -161,6 +161,8 @@ def _tables(root: Expr, preparation: Preparation) -> Expr:
 
 def _resolved(node: exp.Table, preparation: Preparation) -> Expr:
     session = preparation.session
+    if node.args.get("when") is not None:
+        raise unsupported("Time Travel (AT and BEFORE)")
     name = session.resolve([part.name for part in node.parts])
     if name.schema == "INFORMATION_SCHEMA":
         view = information_schema.view(session, name)

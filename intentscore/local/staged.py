@@ -101,15 +101,27 @@ def _scan_parquet(where: Location, files: Sequence[Path], form: FileFormat, regi
     listed = ", ".join(literal(str(file)) for file in files)
     text = "true" if form.flag("BINARY_AS_TEXT") else "false"
     root = f"{where.root.resolve().as_posix()}/"
+    keys = _of_files({file: literal(_key(file)) for file in files})
+    changes = _of_files({file: f"make_timestamp({int(file.stat().st_mtime)} * 1000000)" for file in files})
     relation = (
         f'(SELECT *, substr("_file", {len(root) + 1}) AS "METADATA$FILENAME", '
         'file_row_number + 1 AS "METADATA$FILE_ROW_NUMBER", '
-        'NULL::VARCHAR AS "METADATA$FILE_CONTENT_KEY", NULL::TIMESTAMP AS "METADATA$FILE_LAST_MODIFIED", '
+        f'{keys}["_file"] AS "METADATA$FILE_CONTENT_KEY", {changes}["_file"] AS "METADATA$FILE_LAST_MODIFIED", '
         'now() AS "METADATA$START_SCAN_TIME" '
         f"FROM read_parquet([{listed}], union_by_name = {str(len(files) > 1).lower()}, "
         f"binary_as_string = {text}, filename = '_file', file_row_number = true))"
     )
     return Staged(relation, fields, 1, True)
+
+
+def _of_files(values: dict[Path, str]) -> str:
+    return "MAP {" + ", ".join(f"{literal(str(file))}: {value}" for file, value in values.items()) + "}"
+
+
+def _key(file: Path) -> str:
+    """What a file is known by: it changes when the file does, which is not read for it."""
+    stat = file.stat()
+    return hashlib.md5(f"{file} {stat.st_size} {stat.st_mtime_ns}".encode()).hexdigest()
 
 
 def parquet_schema(file: Path) -> pa.Schema:

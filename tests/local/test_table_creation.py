@@ -155,6 +155,12 @@ def test_a_table_made_of_a_query_holds_numbers_of_38_digits(connection: Snowflak
     assert types_of(connection, "wide")["N"] == ("NUMBER(38,0)", "Y")
 
 
+def test_the_past_of_a_table_is_refused_by_name(connection: SnowflakeConnection) -> None:
+    execute(connection, "create table visits (id int)")
+    with pytest.raises(ProgrammingError, match="does not support Time Travel"):
+        execute(connection, "select * from visits at(offset => -60)")
+
+
 def test_a_view_has_no_bind_variables(connect: Callable[..., SnowflakeConnection], schema: str) -> None:
     cursor = connect(schema=schema, paramstyle="qmark").cursor()
     with pytest.raises(ProgrammingError, match="Bind variables not allowed in view"):

@@ -37,13 +37,14 @@ CREATE OR REPLACE MACRO sf_to_wide_integer(v VARCHAR) AS sf_wide_integer_text(v)
     (v) AS CAST(v AS HUGEINT);
 CREATE OR REPLACE MACRO sf_try_to_wide_integer(v VARCHAR) AS coalesce(TRY_CAST(round(TRY_CAST(v AS DECIMAL(38, 10))) AS HUGEINT), sf_wide_text(v)),
     (v) AS TRY_CAST(v AS HUGEINT);
+CREATE OR REPLACE MACRO sf_not_of_kind(v, kind) AS error('100071:22000:Failed to cast variant value ' || CAST(to_json(v) AS VARCHAR) || ' to ' || kind);
 CREATE OR REPLACE MACRO sf_to_integer(v VARCHAR) AS sf_integer_text(v),
     (v BOOLEAN) AS CAST(v AS BIGINT),
     (v BIGINT) AS v,
     (v HUGEINT) AS v,
     (v DOUBLE) AS CASE WHEN abs(v) < 9e18 THEN CAST(round(v) AS BIGINT) ELSE CAST(round(v) AS HUGEINT) END,
     (v VARIANT) AS list_transform([v], x -> CASE WHEN variant_typeof(x) LIKE 'BOOL%' THEN CAST(TRY_CAST(x AS BOOLEAN) AS BIGINT)
-        WHEN sf_variant_kind(x) IN ('INTEGER', 'DECIMAL', 'DOUBLE') THEN CAST(round(TRY_CAST(x AS DECIMAL(38, 6))) AS BIGINT) ELSE sf_integer_text(sf_variant_text(x)) END)[1],
+        WHEN sf_variant_kind(x) IN ('INTEGER', 'DECIMAL', 'DOUBLE') THEN CAST(round(TRY_CAST(x AS DECIMAL(38, 6))) AS BIGINT) WHEN TRY_CAST(sf_variant_text(x) AS DOUBLE) IS NULL AND x IS NOT NULL THEN sf_not_of_kind(x, 'FIXED') ELSE sf_integer_text(sf_variant_text(x)) END)[1],
     (v DECIMAL(38, 0)) AS CAST(v AS HUGEINT),
     (v) AS CAST(round(CAST(v AS DECIMAL(38, 10))) AS BIGINT);
 -- What a cast to NUMBER(p, s) is made of.

@@ -75,7 +75,7 @@ def conversion(node: exp.Cast, session: Session) -> Expr:
     if kind in (Type.DECIMAL, Type.BIGINT, Type.INT128) and _has_exponent(node.this):
         node.set("this", exp.Literal.string(node.this.name))
     if node.to.this == Type.DECIMAL:
-        node.set("this", macro("sf_castable", node.this))
+        node.set("this", macro("sf_text" if isinstance(node, exp.TryCast) else "sf_castable", node.this))
         return node
     if kind == Type.TEXT and _has_decimals(node.this):
         return exp.Cast(this=node.this, to=node.to)

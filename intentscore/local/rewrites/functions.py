@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import Expr, exp
 
-from intentscore.local.errors import COMPILATION, SnowflakeError
+from intentscore.local.errors import COMPILATION, SnowflakeError, unsupported
 from intentscore.local.rewrites.macros import SCHEMA, macro, macros
 from intentscore.local.rewrites.registry import kind_of, rewrite
 
@@ -68,6 +68,20 @@ def by_name(node: exp.Anonymous, session: Session) -> Expr:
     macro_name = f"sf_{ALIASES.get(name, name).lower()}"
     if macro_name in macros() and name not in INTERNAL:
         return macro(macro_name, *node.expressions)
+    if name in NOT_OFFERED or name.startswith("AI_"):
+        raise unsupported(f"the function {name}")
+    return node
+
+
+NOT_OFFERED = {"TO_FILE", "TRY_TO_FILE", "PARSE_XML", "TO_XML", "CHECK_XML", "XMLGET"}
+
+
+@rewrite(exp.Dot)
+def in_shared_database(node: exp.Dot, session: Session) -> Expr:
+    """SNOWFLAKE.CORTEX.COMPLETE(…) and what else Snowflake shares with every account."""
+    parts = [part.name.upper() for part in node.flatten()]
+    if parts[0] == "SNOWFLAKE" and isinstance(node.expression, exp.Func):
+        raise unsupported(f"the function {'.'.join(parts)}")
     return node
 
 
