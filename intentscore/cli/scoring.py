@@ -27,6 +27,7 @@ Distinct = Annotated[
     "intentscore score --date yesterday --env prod",
     "intentscore score --date 2024-11-01 --to 2024-11-30 --dry-run",
     "intentscore score --date yesterday --explain --top 5 --distinct",
+    "intentscore score --date yesterday --explain all --dry-run",
     implied={"--explain": "top"},
 )
 def score(
@@ -57,17 +58,21 @@ def score(
     """Score the sessions of a day, or of several.
 
     The model runs in the warehouse. The day's rows in SCORES are replaced as a whole, one per session;
-    other days stay as they are. What --explain adds is written after the scores, as by `intentscore explain`.
+    other days stay as they are. What --explain adds is written after the scores, as by `intentscore explain`;
+    with --dry-run it says how many scores that are, and how long it takes.
     """
     last, reasons = last_day(first, to), reasons_of_each(top, distinct=distinct, explained=explain is not None)
-    from intentscore.services.explain import explain_scores
+    from intentscore.services.explain import explain_scores, plan_explained_scores
     from intentscore.services.score import plan_score
     from intentscore.services.score import score as apply
 
     with call.session() as session:
         plan = plan_score(session, call.settings, first, last, model_version)
-        if dry_run or explain is None:
+        if explain is None:
             call.show(plan if dry_run else apply(session, call.settings, plan))
+            return
+        if dry_run:
+            call.show(plan_explained_scores(session, call.settings, plan, explain, reasons, distinct=distinct))
             return
         scored = apply(session, call.settings, plan)
         done = explain_scores(session, call.settings, scored, explain, reasons, call.note, distinct=distinct)

@@ -123,7 +123,7 @@ def feature_names(features: Iterable[Feature] = FEATURES) -> tuple[str, ...]:
     return tuple(feature.name for feature in features)
 
 
-def meanings(features: Iterable[Feature] = FEATURES) -> dict[str, str]:
+def meanings(features: Iterable[Feature]) -> dict[str, str]:
     return {feature.name: feature.meaning for feature in features}
 
 

@@ -54,6 +54,20 @@ def check_scores(session: Session, settings: str, limits: str) -> Done:
     return {"day": str(done.day), "scores": str(done.scores), "drift": str(done.drift)}
 
 
+def explain_scores(session: Session, settings: str, explaining: str) -> Done:
+    from intentscore.services.explain import Explaining, explain, plan_explanation
+    from intentscore.services.logical_day import logical_day
+
+    asked = Explaining.model_validate(json.loads(explaining))
+    with _settings(settings) as ours:
+        day = logical_day(session)
+        plan = plan_explanation(
+            session, ours, day, day, selection=asked.scores, top=asked.reasons, distinct=asked.distinct
+        )
+        done = explain(session, ours, plan)
+    return {"day": str(day), "version": done.version, "scores": str(done.scores), "rows": str(done.rows)}
+
+
 def record_run(session: Session, settings: str) -> Done:
     from intentscore.services.graph_runs import record_current_run
 

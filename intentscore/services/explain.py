@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
 
 from intentscore.errors import ConfigurationError, IntentscoreError, NothingToDoError, WarehouseError
 from intentscore.features.definitions import feature_list
-from intentscore.features.feature import Feature, numeric
-from intentscore.features.store import view_features
+from intentscore.features.feature import Feature
+from intentscore.features.store import RegisteredView, described_features, view_features
 from intentscore.services.contributions import contributions, estimated_seconds, explained_features
 from intentscore.services.explain_statements import (
     DECILES,
@@ -23,14 +25,14 @@ from intentscore.services.explain_statements import (
     staged_check,
 )
 from intentscore.services.runs import recorded, utc_now
-from intentscore.services.score import ScoreResult
+from intentscore.services.score import ScorePlan, ScoreResult
 from intentscore.services.versions import (
     RegisteredVersion,
     features_of,
     registered_versions,
     wanted_version,
 )
-from intentscore.settings import Settings
+from intentscore.settings import Settings, Strict
 from intentscore.warehouse.errors import snowflake_errors
 from intentscore.warehouse.identifiers import literal, qualified
 from intentscore.warehouse.tables import CHALLENGER_SCORES, EXPLANATIONS, SCORES, Table, create_tables, exists
@@ -82,6 +84,33 @@ class ExplainPlan:
         """What is about to be done, and for all scores of a day what it will take."""
         told = f"explain: {self.scores:,} score{'s' if self.scores != 1 else ''}"
         return told if self.estimated_s is None else f"{told}, which take about {max(self.estimated_s, 1):,.0f} s"
+
+
+class Explaining(Strict):
+    """What the daily graph explains once its day is scored: `reasons` of each score of the selection `scores`."""
+
+    scores: Selection = "top"
+    reasons: Annotated[int, Field(ge=1)] = REASONS
+    distinct: bool = False
+
+
+@dataclass(frozen=True)
+class ExplanationToCome:
+    """What explaining the scores of a plan would take: so many scores, at most so many rows, about so many seconds."""
+
+    selection: Selection
+    scores: int
+    top: int
+    distinct: bool
+    rows: int
+    estimated_s: float
+
+
+@dataclass(frozen=True)
+class ExplainedScorePlan(ScorePlan):
+    """What `score --explain` would do. The explanation's own SQL is made when the scores are there."""
+
+    explanation: ExplanationToCome
 
 
 @dataclass(frozen=True)
@@ -157,7 +186,7 @@ def plan_explanation(
         view = features_of(session, settings, version)
         base, explained_at = version.base_log_odds, utc_now()
         everything = uid is not None or selection == "all"
-        scores = sum(days if everything else (-(-count // DECILES) for count in days))
+        scores = sum(_selected(count, "all" if everything else "top") for count in days)
         condition = scores_of(first, last, settings.model_name, version.name, uid)
         rows = selected_rows(
             source.qualified_name(session, settings),
@@ -196,7 +225,7 @@ def plan_explanation(
             insert_reasons(
                 target,
                 staged,
-                _described(settings, names),
+                _described(session, settings, view, names),
                 model_name=settings.model_name,
                 version=version.name,
                 base_log_odds=base,
@@ -241,6 +270,20 @@ def explain(session: Session, settings: Settings, plan: ExplainPlan) -> ExplainR
         )
 
 
+def plan_explained_scores(
+    session: Session, settings: Settings, plan: ScorePlan, selection: Selection, top: int, *, distinct: bool = False
+) -> ExplainedScorePlan:
+    """The plan, and what explaining its scores takes, measured on a few sessions; changes nothing."""
+    with snowflake_errors("plan the explanation"):
+        version = wanted_version(registered_versions(session, settings), settings, plan.version)
+        view = features_of(session, settings, version)
+        scores = sum(_selected(day.sessions, selection) for day in plan.days)
+        rows = scores * min(top, len(view_features(session, view)))
+        estimated_s = estimated_seconds(session, settings, version, view, scores)
+    to_come = ExplanationToCome(selection, scores, top, distinct, rows, estimated_s)
+    return ExplainedScorePlan(**vars(plan), explanation=to_come)
+
+
 def explain_scores(
     session: Session,
     settings: Settings,
@@ -272,10 +315,15 @@ def explain_scores(
     return ExplainedScoreResult(**vars(scored), explanations=explained, failure=failure)
 
 
-def _described(settings: Settings, names: Iterable[str]) -> tuple[Feature, ...]:
-    """The features of that name; one that is on the list no more is told by its name."""
-    known = {feature.name: feature for feature in feature_list(settings)}
-    return tuple(known.get(name) or numeric(name, name) for name in names)
+def _selected(scores: int, selection: Selection) -> int:
+    """Of a day with so many."""
+    return scores if selection == "all" else -(-scores // DECILES)
+
+
+def _described(session: Session, settings: Settings, view: RegisteredView, names: Iterable[str]) -> tuple[Feature, ...]:
+    """The features of that name; one that is on the list no more, as it was registered."""
+    known = {one.name: one for one in (*described_features(session, view), *feature_list(settings))}
+    return tuple(known[name] for name in names)
 
 
 def _scored_by(

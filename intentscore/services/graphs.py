@@ -62,7 +62,8 @@ def _steps(config: ScheduleConfig, kind: GraphKind) -> tuple[Step, ...]:
     match kind:
         case "daily":
             limits = config.check.model_dump_json(exclude_defaults=True)
-            return Step("REFRESH_FEATURES"), Step("SCORE_DAY"), Step("CHECK_SCORES", (limits,))
+            explain = [Step("EXPLAIN_SCORES", (config.explain.model_dump_json(),))] if config.explain else []
+            return Step("REFRESH_FEATURES"), Step("SCORE_DAY"), Step("CHECK_SCORES", (limits,)), *explain
         case "monthly":
             training = _train_config(config)
             return Step("TRAIN_CHALLENGER", (training,)), Step("REGISTER_CHALLENGER"), Step("SCORE_CHALLENGER")

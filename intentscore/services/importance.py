@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from intentscore.errors import NothingToDoError
 from intentscore.features.definitions import meanings
-from intentscore.features.store import RegisteredView
+from intentscore.features.store import RegisteredView, described_features
 from intentscore.services.contributions import SUFFIX, contributions, explained_features
 from intentscore.services.versions import features_of, registered_versions, wanted_version
 from intentscore.settings import Settings
@@ -28,7 +28,7 @@ SAMPLE = 1000
 class ExplainedSample:
     """`values` and `log_odds`: float64 (sessions, features), columns as in `features`, NaN for a missing value.
 
-    A row's `log_odds` and `base_log_odds` add up to the log-odds of its score.
+    A row's `log_odds` and `base_log_odds` add up to the log-odds of its score. `meanings` are of `features`.
     """
 
     model_name: str
@@ -38,6 +38,7 @@ class ExplainedSample:
     sessions: int
     base_log_odds: float
     features: tuple[str, ...]
+    meanings: tuple[str, ...]
     values: NDArray[np.float64]
     log_odds: NDArray[np.float64]
 
@@ -88,6 +89,7 @@ def explained_sample(
         rows = _sampled(session, view, first, last, size)
         explained = contributions(session, settings, version, rows)
         frame: pd.DataFrame = explained.to_pandas()
+        known = meanings(described_features(session, view))
     if frame.empty:
         raise NothingToDoError("no sessions to explain on these days; `intentscore status` shows which days have some")
     frame = frame.sort_values(["SESSION_DATE", "UID"], ignore_index=True)
@@ -100,6 +102,7 @@ def explained_sample(
         sessions=len(frame),
         base_log_odds=base,
         features=names,
+        meanings=tuple(known[name] for name in names),
         values=frame[list(names)].to_numpy(dtype="float64"),
         log_odds=frame[[name + SUFFIX for name in names]].to_numpy(dtype="float64"),
     )
@@ -107,7 +110,7 @@ def explained_sample(
 
 def global_explanation(sample: ExplainedSample) -> GlobalExplanation:
     """The features of a sample by mean absolute contribution, the largest first."""
-    known = meanings()
+    known = dict(zip(sample.features, sample.meanings, strict=True))
     means = abs(sample.log_odds).mean(axis=0)
     total = float(means.sum()) or 1.0
     ranked = sorted(zip(sample.features, means, strict=True), key=lambda pair: (-pair[1], pair[0]))
@@ -118,7 +121,7 @@ def global_explanation(sample: ExplainedSample) -> GlobalExplanation:
         sample.last,
         sample.sessions,
         sample.base_log_odds,
-        tuple(FeatureImportance(name, float(mean), float(mean) / total, known.get(name, "")) for name, mean in ranked),
+        tuple(FeatureImportance(name, float(mean), float(mean) / total, known[name]) for name, mean in ranked),
     )
 
 

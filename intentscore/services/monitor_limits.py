@@ -3,11 +3,13 @@
 A shop has seasons. So a day is held against the days it should be like, and a column of it is an alarm when it lies
 beyond its limits against each of these, as far as there are enough:
 
-1.  the sessions of the same month that the version learned from;
+1.  the sessions of the same month that the version learned from; all it learned from where that month is not among
+    them;
 2.  the days before it in the same month.
 
-With neither, at the beginning of a month that the version did not learn from, these are all recent days, and all it
-learned from; the limits against the latter are wider by as much as the month that differs most from the others does.
+At the beginning of a month that the version did not learn from, nothing says what the month should be like. Then these
+are all recent days, and all it learned from with limits that are wider by as much as the month that differs most from
+the others does.
 
 What the season leads to expect is what the same season was like: the seasonal naive method of forecasting (Hyndman and
 Athanasopoulos, Forecasting, 3rd edition, section 5.2, https://otexts.com/fpp3/simple-methods.html).
@@ -15,8 +17,9 @@ Athanasopoulos, Forecasting, 3rd edition, section 5.2, https://otexts.com/fpp3/s
 
 from __future__ import annotations
 
+from calendar import month_name
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -150,6 +153,16 @@ class Comparison:
         return self._limits.of_column(column, sessions)
 
 
+class RecentDays(Comparison):
+    """The days before, without Wasserstein: how far it may move is decided by the largest values, and these are few."""
+
+    def __init__(self, sessions: pd.DataFrame, limits: MonitoringLimits) -> None:
+        super().__init__(RECENT, sessions, limits)
+
+    def allowed(self, column: str, sessions: int) -> Drift:
+        return replace(super().allowed(column, sessions), wasserstein=None)
+
+
 class UnseenMonth(Comparison):
     """All months of the baseline, for a day of another one: months differ."""
 
@@ -180,7 +193,6 @@ class Watch:
         self._days: dict[Any, pd.DataFrame] = dict(list(values.groupby(DAY)))
         self._none = values.iloc[:0]
         self._columns = [name for name in watched_columns(values) if name not in limits.not_limited]
-        self._learned: dict[int, Comparison] = {}
 
     def rows(self, day: date) -> pd.DataFrame:
         return self._days.get(day, self._none)
@@ -198,16 +210,14 @@ class Watch:
         return tuple(self._columns) if enough and any(self.comparisons(day)) else ()
 
     def comparisons(self, day: date) -> Iterator[Comparison]:
-        """With the month as it was learned, and with its own days; without either, with all there is."""
-        of_month = self.recent(day, day.replace(day=1))
-        if day.month in self._months:
-            yield self._of_baseline(day)
-        if self._enough(of_month):
-            yield Comparison(RECENT, of_month, self._limits)
-        elif self._baseline is not None and day.month not in self._months:
-            yield self._of_baseline(day)
-            if self._enough(recent := self.recent(day)):
-                yield Comparison(RECENT, recent, self._limits)
+        of_month, learned = self.recent(day, day.replace(day=1)), self._learned_from(day)
+        enough = len(of_month) >= self._limits.min_recent_sessions
+        if learned is not None:
+            yield learned if enough or day.month in self._months else self._unseen
+        if enough:
+            yield RecentDays(of_month, self._limits)
+        elif learned is self._learned and len(recent := self.recent(day)) >= self._limits.min_recent_sessions:
+            yield RecentDays(recent, self._limits)
 
     def recent(self, day: date, since: date = date.min) -> pd.DataFrame:
         """The rows of the days before."""
@@ -216,27 +226,32 @@ class Watch:
         before = (day - timedelta(days=number) for number in range(1, self._limits.recent_days + 1))
         return pd.concat([self._none, *(self.rows(one) for one in before if one >= since)])
 
+    def _learned_from(self, day: date) -> Comparison | None:
+        """The day's month as it was learned, all that was learned where the month was not; None without a baseline."""
+        return self._months.get(day.month, self._learned)
+
     @cached_property
-    def _months(self) -> dict[int, pd.DataFrame]:
+    def _months(self) -> dict[int, Comparison]:
         """The months of the baseline with enough sessions to be compared with."""
+        return {
+            month: Comparison(f"{LEARNED} of {month_name[month]}", rows, self._limits) for month, rows in self._by_month
+        }
+
+    @cached_property
+    def _learned(self) -> Comparison | None:
+        return None if self._baseline is None else Comparison(LEARNED, self._baseline, self._limits)
+
+    @cached_property
+    def _unseen(self) -> Comparison:
+        assert self._baseline is not None
+        return UnseenMonth((rows for _, rows in self._by_month), self._baseline, self._limits)
+
+    @cached_property
+    def _by_month(self) -> list[tuple[int, pd.DataFrame]]:
         if self._baseline is None:
-            return {}
-        month = self._baseline[DAY].map(lambda day: day.month)
-        return {int(one): rows for one in month.unique() if self._enough(rows := self._baseline[month == one])}
-
-    def _of_baseline(self, day: date) -> Comparison:
-        month = day.month if day.month in self._months else 0
-        if month not in self._learned:
-            assert self._baseline is not None
-            self._learned[month] = (
-                Comparison(f"{LEARNED} of {day:%B}", self._months[month], self._limits)
-                if month
-                else UnseenMonth(self._months.values(), self._baseline, self._limits)
-            )
-        return self._learned[month]
-
-    def _enough(self, rows: pd.DataFrame) -> bool:
-        return len(rows) >= self._limits.min_recent_sessions
+            return []
+        month, enough = self._baseline[DAY].map(lambda day: day.month), self._limits.min_recent_sessions
+        return [(int(one), rows) for one in month.unique() if len(rows := self._baseline[month == one]) >= enough]
 
 
 def stability(values: pd.DataFrame, day: date, limits: MonitoringLimits) -> float | None:

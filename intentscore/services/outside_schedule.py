@@ -8,7 +8,7 @@ from intentscore.services.schedule_config import ScheduleConfig
 
 CRON = """\
 CRON_TZ={zone}
-{cron} intentscore features {env}--quiet && intentscore score --date {date} {env}--format json
+{cron} intentscore features {env}--quiet && intentscore score --date {date} {explain}{env}--format json
 """
 # GitHub's schedules are in UTC; the day is still the one of the configured time zone.
 GITHUB = """\
@@ -32,15 +32,22 @@ jobs:
       - uses: actions/checkout@v4
       - run: make setup
       - run: .venv/bin/intentscore features {env}--quiet
-      - run: .venv/bin/intentscore score --date "$(TZ={zone} date -d '-{lag} day' +%F)" {env}--format json
+      - run: .venv/bin/intentscore score --date "$(TZ={zone} date -d '-{lag} day' +%F)" {explain}{env}--format json
 """
 
 
 def outside_schedule(config: ScheduleConfig, orchestrator: Literal["cron", "github"], env: str | None) -> str:
     """The text for a crontab or for `.github/workflows/score.yml`; `env` names the overlay to score with."""
     daily = config.daily
-    given = f"--env {env} " if env else ""
+    given = {"env": f"--env {env} " if env else "", "explain": _explaining(config)}
     if orchestrator == "github":
-        return GITHUB.format(cron=daily.cron, zone=daily.time_zone, lag=daily.lag_days, env=given).rstrip()
+        return GITHUB.format(cron=daily.cron, zone=daily.time_zone, lag=daily.lag_days, **given).rstrip()
     date = f"$(TZ={daily.time_zone} date -d '-{daily.lag_days} day' +\\%F)"  # cron takes a bare % for a line end
-    return CRON.format(cron=daily.cron, zone=daily.time_zone, date=date, env=given).rstrip()
+    return CRON.format(cron=daily.cron, zone=daily.time_zone, date=date, **given).rstrip()
+
+
+def _explaining(config: ScheduleConfig) -> str:
+    asked = config.explain
+    if asked is None:
+        return ""
+    return f"--explain {asked.scores} --top {asked.reasons} {'--distinct ' if asked.distinct else ''}"

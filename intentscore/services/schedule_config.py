@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from intentscore.errors import UsageError
 from intentscore.services.check import CheckLimits
+from intentscore.services.explain import Explaining
 from intentscore.settings import AccountObject, Name, Strict
 
 PYPI = "snowflake.snowpark.pypi_shared_repository"
@@ -66,6 +67,8 @@ GraphKind = Literal["daily", "monthly", "mid-month"]
 class ScheduleConfig(Strict):
     """`warehouse` is the connection's when left out; `serverless` tasks have none; a graph that is null is left out.
 
+    The daily graph explains its scores when `explain` says which; null leaves them without explanations.
+
     `artifact_repository` is where Snowflake takes the procedures' packages from; null leaves it to the account.
     """
 
@@ -80,6 +83,7 @@ class ScheduleConfig(Strict):
     notification_integration: AccountObject | None = None
     artifact_repository: str | None = PYPI
     check: CheckLimits = CheckLimits()
+    explain: Explaining | None = None
 
     @property
     def graphs(self) -> dict[GraphKind, GraphSchedule]:

@@ -10,16 +10,26 @@ from typing import Any
 import numpy as np
 import pytest
 import shap
+from typer.testing import CliRunner, Result
 
+from intentscore.cli.commands import app
 from intentscore.errors import ConfigurationError, NothingToDoError, WarehouseError
 from intentscore.features.definitions import FEATURES, features_using
 from intentscore.features.reasons import subject
 from intentscore.model.run import find_run
-from intentscore.services.explain import ExplainPlan, ExplainResult, explain, explain_scores, plan_explanation
+from intentscore.services.explain import (
+    ExplainPlan,
+    ExplainResult,
+    explain,
+    explain_scores,
+    plan_explained_scores,
+    plan_explanation,
+)
 from intentscore.services.register import register
 from intentscore.services.score import ScoreResult, plan_score, score
 from intentscore.services.train import train
 from intentscore.settings import Settings
+from intentscore.warehouse.tables import EXPLANATIONS, exists
 from tests.services.conftest import QUICK, Trained
 
 WITHOUT_TIME = "SELECT * EXCLUDE EXPLAINED_AT FROM {} ORDER BY MODEL_VERSION, SESSION_DATE, UID, REASON_RANK"
@@ -222,6 +232,37 @@ def test_scoring_and_explaining_in_one_go(trained: Trained, scores: ScoreResult,
     assert done.explanations is not None
     assert done.explanations.rows == 2 * done.explanations.scores
     assert heard == [f"explain: {done.explanations.scores:,} scores"]
+
+
+def test_a_plan_to_score_and_explain_says_how_many_and_for_how_long(
+    trained: Trained, scores: ScoreResult, elsewhere: Settings
+) -> None:
+    work = trained.workspace
+    plan = plan_score(work.session, elsewhere, trained.day, trained.day)
+    planned = plan_explained_scores(work.session, elsewhere, plan, "top", 2)
+    assert (planned.version, planned.statements) == (plan.version, plan.statements)
+    expected = -(-scores.rows // 10)
+    assert (planned.explanation.scores, planned.explanation.rows) == (expected, 2 * expected)
+    assert planned.explanation.estimated_s > 0
+    assert not exists(work.session, elsewhere, EXPLANATIONS)
+
+
+def command(trained: Trained, *arguments: str, **variables: str) -> Result:
+    """The command line, on the engine and in the schema of the shared pipeline."""
+    schema = trained.workspace.settings.schema_name
+    given = {"INTENTSCORE_CONNECTION": "local", "INTENTSCORE_SCHEMA": schema, **variables}
+    return CliRunner().invoke(app, [*arguments, "--quiet", "--format", "json"], env=given, prog_name="intentscore")
+
+
+def test_what_fails_in_explaining_is_exit_code_4_and_leaves_the_scores(
+    trained: Trained, scores: ScoreResult, explained: ExplainResult, elsewhere: Settings
+) -> None:
+    trained.workspace.rows("CREATE TABLE ELSEWHERE AS SELECT * EXCLUDE REASON FROM EXPLANATIONS")
+    day = str(trained.day)
+    done = command(trained, "score", "--date", day, "--explain", INTENTSCORE_TABLES__EXPLANATIONS="ELSEWHERE")
+    assert done.exit_code == 4, done.stderr
+    assert json.loads(done.stdout)["rows"] == scores.rows
+    assert "the scores are written, but not explained" in done.stderr
 
 
 def test_scores_of_other_features_than_todays_are_not_explained(trained: Trained, elsewhere: Settings) -> None:

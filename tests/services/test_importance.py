@@ -6,12 +6,18 @@ import numpy as np
 import pytest
 import shap
 
+from intentscore.data.simulate import simulate
 from intentscore.errors import ConfigurationError, NothingToDoError
 from intentscore.features.definitions import FEATURES
 from intentscore.model.run import find_run
 from intentscore.services import versions
+from intentscore.services.features import refresh_features
 from intentscore.services.importance import explained_sample, global_explanation
-from tests.services.conftest import Trained
+from intentscore.services.register import register
+from intentscore.services.train import train
+from intentscore.services.upload import upload
+from intentscore.settings import OwnFeature
+from tests.services.conftest import QUICK, Trained, Workspace
 
 
 def test_contributions_are_those_of_shap(trained: Trained) -> None:
@@ -52,6 +58,21 @@ def test_features_are_ranked_by_their_mean_absolute_contribution(trained: Traine
     assert {row.feature: row.meaning for row in found.features} == {
         one.name: one.meaning for one in FEATURES if not one.history
     }
+
+
+def test_features_of_this_installation_are_told_by_their_own_meaning(workspace: Workspace) -> None:
+    """Those the version reads, as they were registered, whatever the present list says."""
+    work = workspace
+    upload(work.session, work.settings, simulate(1000, seed=4))
+    own = OwnFeature(name="VALUE_PER_PAGE", sql="PAGE_VALUES / (1 + PRODUCT_RELATED)", meaning="page value per page")
+    view = work.settings.feature_view.model_copy(update={"own_features": (own,), "history_days": ()})
+    settings = work.settings.model_copy(update={"feature_view": view})
+    refresh_features(work.session, settings)
+    register(work.session, settings, train(work.session, settings, QUICK).run_id)
+    sample = explained_sample(work.session, work.settings, size=20)
+    told = {row.feature: row.meaning for row in global_explanation(sample).features}
+    assert told["VALUE_PER_PAGE"] == "page value per page"
+    assert told["EXIT_RATES"] == "mean exit rate of the pages seen"
 
 
 def test_days_without_sessions_cannot_be_explained(trained: Trained) -> None:

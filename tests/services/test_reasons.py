@@ -104,7 +104,7 @@ def test_the_effect_on_the_odds_is_told_by_direction_and_size(session: Session) 
 def test_a_missing_value_is_told_for_every_feature(session: Session) -> None:
     found = sentences(session, [(name, None, -0.3) for name in feature_names()])
     for (name, _, _), told in found.items():
-        assert told.lower() == f"{meanings()[name]}: none, which lowers the odds of a purchase by 26%.".lower()
+        assert told.lower() == f"{meanings(FEATURES)[name]}: none, which lowers the odds of a purchase by 26%.".lower()
 
 
 def test_a_feature_without_a_wording_is_told_by_its_meaning(session: Session) -> None:

@@ -15,6 +15,7 @@ import pytest
 from intentscore import __version__
 from intentscore.errors import ConfigurationError, WarehouseError
 from intentscore.services import graphs
+from intentscore.services.explain import Explaining
 from intentscore.services.graph_execution import run_days
 from intentscore.services.graph_plan import shown
 from intentscore.services.graphs import plan_schedule, run_config
@@ -41,6 +42,7 @@ STEPS = (
     *("SCORE_CHALLENGER", "EVALUATE_CHALLENGER", "PROMOTE_CHALLENGER"),
 )
 CONFIG = ScheduleConfig(daily=DailyGraph(name="DAILY_TEST"), retries=0)
+EXPLAINED = CONFIG.model_copy(update={"explain": Explaining(reasons=2)})
 
 
 def scores(work: Workspace, day: date) -> list[tuple[Any, ...]]:
@@ -63,7 +65,8 @@ def deployed(trained: Trained) -> Iterator[Trained]:
     work = trained.workspace
     deploy(work.session, work.settings, plan_schedule(work.session, work.settings, CONFIG))
     yield trained
-    work.rows("DROP TABLE IF EXISTS SCORES")
+    for table in ("SCORES", "EXPLANATIONS"):
+        work.rows(f"DROP TABLE IF EXISTS {table}")
 
 
 def test_the_packaged_code_is_reproducible() -> None:
@@ -138,10 +141,14 @@ def test_deploying_twice_changes_nothing_and_a_changed_config_shows_a_diff(deplo
 
 def test_the_graph_scores_what_the_command_scores_bit_for_bit(deployed: Trained) -> None:
     work, day = deployed.workspace, deployed.day
-    ran = run_days(work.session, work.settings, CONFIG, day, day)
+    deploy(work.session, work.settings, plan_schedule(work.session, work.settings, EXPLAINED))
+    ran = run_days(work.session, work.settings, EXPLAINED, day, day)
     assert [(d.day, d.state) for d in ran.days] == [(day, "SUCCEEDED")]
     by_graph = scores(work, day)
     assert by_graph
+    explained = work.rows("SELECT UID, COUNT(*) FROM EXPLANATIONS GROUP BY UID ORDER BY MAX(SCORE) DESC, UID")
+    best = sorted(by_graph, key=lambda row: (-row[1], row[0]))[: -(-len(by_graph) // 10)]
+    assert [tuple(row) for row in explained] == [(uid, 2) for uid, *_ in best]
     score(work.session, work.settings, plan_score(work.session, work.settings, day, day))
     assert scores(work, day) == by_graph
     daily = schedule_status(work.session, CONFIG).graphs[0]
@@ -149,7 +156,7 @@ def test_the_graph_scores_what_the_command_scores_bit_for_bit(deployed: Trained)
     assert daily.next_run is not None
     assert daily.last_run < daily.next_run
     states = outcomes(work)
-    assert {states[t] for t in ("REFRESH_FEATURES", "SCORE_DAY", "CHECK_SCORES", "RECORD_RUN")} == {"SUCCEEDED"}
+    assert {states[t] for t in (*STEPS[:4], "EXPLAIN_SCORES")} == {"SUCCEEDED"}
     recorded = work.rows("SELECT OUTCOME, ARGUMENTS FROM RUNS WHERE COMMAND = 'graph' ORDER BY FINISHED_AT DESC")[0]
     assert recorded["OUTCOME"] == "done"
     assert f'"date": "{day}"' in recorded["ARGUMENTS"]
