@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import Expr, exp
 
-from intentscore.local import refreshes, results, routines, schedules, sql, types
+from intentscore.local import refreshes, results, rewrites, routines, schedules, sql, types, udfs
 from intentscore.local.catalog import OWNER
 from intentscore.local.errors import does_not_exist, invalid
 from intentscore.local.names import literal, quote
@@ -88,7 +88,7 @@ def _refresh_mode(session: Session, definition: Definition) -> RefreshMode:
     asked = str(definition.options.get("REFRESH_MODE", "AUTO")).upper()
     if asked != "AUTO":
         return RefreshMode(asked)
-    found = next(_only_full(session, sql.parse(definition.query)), None)
+    found = next(_only_full(session, rewrites.fold_names(sql.parse(definition.query))), None)
     if found is None:
         return RefreshMode("INCREMENTAL")
     return RefreshMode("FULL", f"Change tracking is not supported on queries with {found}.")
@@ -99,12 +99,10 @@ def _only_full(session: Session, query: Expr) -> Iterator[str]:
     for node in query.find_all(*_ONLY_FULL):
         if not node.find_ancestor(exp.Window):
             yield next(name for kind, name in _ONLY_FULL.items() if isinstance(node, kind))
-    for called in query.find_all(exp.Anonymous):
-        qualified = called.find_ancestor(exp.Dot)
-        parts = [part.name for part in qualified.parts[:-1]] if qualified else []
-        overloads = routines.overloads(session, routines.FUNCTION, [*parts, called.name.upper()])
-        if any(not found.routine.immutable for found in overloads):
-            yield f"the volatile function {called.name.upper()}"
+    for call in query.find_all(exp.Anonymous):
+        parts, _ = udfs.called(call)
+        if any(not found.routine.immutable for found in udfs.find_all(session, routines.FUNCTION, parts)):
+            yield f"the volatile function {parts[-1]}"
 
 
 def _fill(session: Session, entry: Any, *, limit: int | None = None) -> None:

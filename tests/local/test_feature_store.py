@@ -148,7 +148,7 @@ def test_a_dynamic_table_over_a_volatile_function_is_computed_in_full(session: S
         session.sql(f"CREATE OR REPLACE FUNCTION {name}(X INT) RETURNS INT {kind} {body}").collect()
         session.sql(
             f"CREATE OR REPLACE DYNAMIC TABLE OF_{name} TARGET_LAG = '1 day' WAREHOUSE = LOCAL_WH "
-            f"INITIALIZE = ON_SCHEDULE AS SELECT FEATURES.{name}(USER_ID) AS X FROM EVENTS"
+            f"INITIALIZE = ON_SCHEDULE AS SELECT intentscore.features.{name.lower()}(USER_ID) AS X FROM EVENTS"
         ).collect()
     modes = {row["name"]: row["refresh_mode"] for row in session.sql("SHOW DYNAMIC TABLES LIKE 'OF_%'").collect()}
     assert modes == {"OF_STEADY": "INCREMENTAL", "OF_FLEETING": "FULL"}
