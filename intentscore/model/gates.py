@@ -13,6 +13,7 @@ from intentscore.model.protocol import Examined, Labels, Part, Scores
 from intentscore.settings import PromotionSettings
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+DECIMALS = 5
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,17 @@ def _improvement_gate(compared: tuple[Difference, ...], limits: PromotionSetting
     return Gate(
         "improvement",
         min(bounds) > limits.margin,
-        f"{limits.measure} better by {gain:.5f}, 95 % interval {min(bounds):.5f} to {max(bounds):.5f}",
+        _gain_in_words(limits.measure, gain, min(bounds), max(bounds)),
         f"an interval wholly above {limits.margin:g}",
     )
+
+
+def _gain_in_words(measure: str, gain: float, low: float, high: float) -> str:
+    shown = [round(value, DECIMALS) + 0.0 for value in (gain, low, high)]  # + 0.0: no minus before a zero
+    if not any(shown):
+        return f"{measure} the same as the champion's"
+    told = f"{'worse' if shown[0] < 0 else 'better'} by {abs(shown[0]):.{DECIMALS}f}"
+    return f"{measure} {told}, 95 % interval of the gain {shown[1]:.{DECIMALS}f} to {shown[2]:.{DECIMALS}f}"
 
 
 def _calibration_gates(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -95,3 +97,14 @@ def test_every_measure_can_decide(measure: str) -> None:
     limits = PromotionSettings.model_validate({"measure": measure})
     assert _shut(_judged(_blurred(p), p, limits)) == []
     assert "improvement" in _shut(_judged(p, _blurred(p), limits))
+
+
+def test_the_gain_is_told_as_better_worse_or_the_same() -> None:
+    _, p = _truth()
+    found = {}
+    for told, (champion, challenger) in {"better": (_blurred(p), p), "worse": (p, _blurred(p)), "same": (p, p)}.items():
+        (gate,) = (gate for gate in _judged(champion, challenger).gates if gate.gate == "improvement")
+        found[told] = gate.found
+    assert re.fullmatch(r"log_loss better by 0\.\d{5}, 95 % interval of the gain 0\.\d{5} to 0\.\d{5}", found["better"])
+    assert re.fullmatch(r"log_loss worse by 0\.\d{5}, 95 % interval of the gain -0\.\d{5} to -0\.\d{5}", found["worse"])
+    assert found["same"] == "log_loss the same as the champion's"

@@ -97,7 +97,7 @@ def test_a_worse_challenger_is_refused_with_the_reason(duel: Callable[[bool], Du
     session = it.trained.workspace.session
     plan = plan_promotion(session, it.settings)
     assert not plan.accepted
-    with pytest.raises(GateRefusedError, match=r"is not promoted.*improvement: log_loss better by -"):
+    with pytest.raises(GateRefusedError, match=r"is not promoted.*improvement: log_loss worse by "):
         promote(session, it.settings, plan)
     assert it.aliases()[it.champion] == ("CHAMPION",)
     row = it.trained.workspace.rows("SELECT * FROM RUNS WHERE COMMAND = 'promote' ORDER BY FINISHED_AT DESC")[0]
