@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 from snowflake.snowpark import Row, Session
+from typer.testing import CliRunner, Result
 
+from intentscore.cli.commands import app
 from intentscore.data.source import SessionSource
 from intentscore.model.config import BoosterParams, TrainConfig
 from intentscore.services.explain import explain, plan_explanation
@@ -150,6 +152,12 @@ def reported(pipeline: Trained, tmp_path_factory: pytest.TempPathFactory) -> Rep
     page = tmp_path_factory.mktemp("report") / "report.html"
     result = report(work.session, settings, page, day=day)
     return Reported(work, settings, pipeline.trained.run_id, other.run_id, day, page, result, figures_of(page))
+
+
+def command(work: Workspace, *arguments: str, **variables: str) -> Result:
+    """The command line, on the shared engine and in the workspace's schema."""
+    given = {"INTENTSCORE_CONNECTION": "local", "INTENTSCORE_SCHEMA": work.settings.schema_name, **variables}
+    return CliRunner().invoke(app, [*arguments, "--quiet", "--format", "json"], env=given, prog_name="intentscore")
 
 
 def figures_of(page: Path) -> Any:

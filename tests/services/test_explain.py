@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import shap
-from typer.testing import CliRunner, Result
 
-from intentscore.cli.commands import app
 from intentscore.errors import ConfigurationError, NothingToDoError, WarehouseError
 from intentscore.features.definitions import FEATURES, features_using
 from intentscore.features.reasons import subject
@@ -30,7 +28,7 @@ from intentscore.services.score import ScoreResult, plan_score, score
 from intentscore.services.train import train
 from intentscore.settings import Settings
 from intentscore.warehouse.tables import EXPLANATIONS, exists
-from tests.services.conftest import QUICK, Trained
+from tests.services.conftest import QUICK, Trained, command
 
 WITHOUT_TIME = "SELECT * EXCLUDE EXPLAINED_AT FROM {} ORDER BY MODEL_VERSION, SESSION_DATE, UID, REASON_RANK"
 
@@ -247,19 +245,12 @@ def test_a_plan_to_score_and_explain_says_how_many_and_for_how_long(
     assert not exists(work.session, elsewhere, EXPLANATIONS)
 
 
-def command(trained: Trained, *arguments: str, **variables: str) -> Result:
-    """The command line, on the engine and in the schema of the shared pipeline."""
-    schema = trained.workspace.settings.schema_name
-    given = {"INTENTSCORE_CONNECTION": "local", "INTENTSCORE_SCHEMA": schema, **variables}
-    return CliRunner().invoke(app, [*arguments, "--quiet", "--format", "json"], env=given, prog_name="intentscore")
-
-
 def test_what_fails_in_explaining_is_exit_code_4_and_leaves_the_scores(
     trained: Trained, scores: ScoreResult, explained: ExplainResult, elsewhere: Settings
 ) -> None:
     trained.workspace.rows("CREATE TABLE ELSEWHERE AS SELECT * EXCLUDE REASON FROM EXPLANATIONS")
     day = str(trained.day)
-    done = command(trained, "score", "--date", day, "--explain", INTENTSCORE_TABLES__EXPLANATIONS="ELSEWHERE")
+    done = command(trained.workspace, "score", "--date", day, "--explain", INTENTSCORE_TABLES__EXPLANATIONS="ELSEWHERE")
     assert done.exit_code == 4, done.stderr
     assert json.loads(done.stdout)["rows"] == scores.rows
     assert "the scores are written, but not explained" in done.stderr

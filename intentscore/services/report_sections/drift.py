@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NAME, TITLE = "drift", "Over time"
 SCORE_KIND = "score"
 HALF = 0.5
-LEVELS = ("below half the limit", "up to the limit", "over it, as days of its season are", "an alarm")
+LEVELS = ("below half the limit", "up to the limit", "over it, no alarm", "an alarm")
 
 
 def over_time(found: MonitorReport) -> Section:
