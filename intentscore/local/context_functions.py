@@ -117,7 +117,7 @@ def current_version(session: Session) -> str:
 
 @context_function("CURRENT_CLIENT")
 def current_client(session: Session) -> str:
-    return "PythonConnector " + metadata.version("snowflake-connector-python")
+    return session.client or "PythonConnector " + metadata.version("snowflake-connector-python")
 
 
 @context_function("LAST_QUERY_ID")

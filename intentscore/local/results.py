@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from fakesnow.statement_type import DDL, DML_TYPE_IDS
 
-from intentscore.local import spilling, types
+from intentscore.local import json_rows, spilling, types
 from intentscore.local.types import ColumnType
 
 INLINE_ROWS = 5_000
@@ -37,6 +37,8 @@ class Result:
     columns: Sequence[ColumnType]
     statement_type: int = 0
     transfer: dict[str, Any] | None = None
+    is_report: bool = False
+    """Whether the engine made up the rows itself, to tell what it did or what there is."""
 
     @property
     def is_dml(self) -> bool:
@@ -52,7 +54,8 @@ def rows(columns: dict[str, ColumnType], data: Iterable[Sequence[Any]], statemen
     """A result from Python rows, for the answers the engine makes up itself."""
     listed = list(data)
     arrays = [pa.array([row[i] for row in listed], _ARROW[column.wire]) for i, column in enumerate(columns.values())]
-    return Result(pa.Table.from_arrays(arrays, names=list(columns)), list(columns.values()), statement_type)
+    table = pa.Table.from_arrays(arrays, names=list(columns))
+    return Result(table, list(columns.values()), statement_type, is_report=True)
 
 
 _ARROW = {
@@ -99,6 +102,17 @@ def encode(result: Result, widths: Sequence[pa.DataType | None] | None = None) -
     with pa.ipc.new_stream(sink, schema) as writer:
         writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
     return sink.getvalue()
+
+
+def _told(result: Result) -> list[list[str | None]]:
+    """The rows as texts; a time is told in seconds."""
+    arrays = []
+    for column, kind in zip(result.table.columns, result.columns, strict=True):
+        array = _encoded(_combined(column), kind, None)
+        if kind.wire == "time":
+            array = pa.array([None if n is None else json_rows.seconds(n) for n in array.to_pylist()], pa.string())
+        arrays.append(array)
+    return json_rows.rowset(arrays)
 
 
 def _metadata(column: ColumnType) -> dict[str, str]:
@@ -298,8 +312,11 @@ def _fits_inline(result: Result) -> bool:
     return bool(result.table.num_rows <= INLINE_ROWS)
 
 
-def answer(query_id: str, kept: Kept, chunk_url: str, token: str) -> dict[str, Any]:
-    """The data part of a query's answer, without the session's own fields."""
+def answer(query_id: str, kept: Kept, chunk_url: str, token: str, *, as_json: bool = False) -> dict[str, Any]:
+    """The data part of a query's answer, without the session's own fields; as JSON where the client asks for it.
+
+    What is no query's result is told in JSON always, as an account does.
+    """
     result = kept.result
     if result.transfer is not None:
         return {**result.transfer, "queryId": query_id}
@@ -308,12 +325,8 @@ def answer(query_id: str, kept: Kept, chunk_url: str, token: str) -> dict[str, A
         "rowtype": result.rowtype, "total": total, "returned": total, "queryId": query_id,
         "statementTypeId": result.statement_type,
     }  # fmt: skip
-    if result.is_dml:
-        cells = zip(*[c.to_pylist() for c in result.table.columns], strict=True)
-        data |= {
-            "queryResultFormat": "json",
-            "rowset": [[None if v is None else str(v) for v in r] for r in cells],
-        }
+    if as_json or result.is_dml or (result.is_report and not kept.chunks):
+        data |= {"queryResultFormat": "json", "rowset": _told(result)}
     elif not kept.chunks:
         encoded = b64encode(encode(result)).decode() if total else ""  # the client makes the empty table itself
         data |= {"queryResultFormat": "arrow", "rowsetBase64": encoded}

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from intentscore.local.engine import Engine
 
 T = TypeVar("T")
+JSON_ONLY = ("JavaScript",)  # the drivers that read no Arrow
 CHUNKS = "/results/"
 TOKEN_LIFETIME_S = 24 * 3600
 ANSWER_WITHIN_S = 45.0
@@ -145,6 +146,7 @@ class Server:
         wanted = {key: request.query_params.get(parameter) for key, parameter in WHERE.items()}
         try:
             session = await _in_thread(self._open, given.get("SESSION_PARAMETERS") or {}, wanted)
+            session.client = f"{given.get('CLIENT_APP_ID') or ''} {given.get('CLIENT_APP_VERSION') or ''}".strip()
         except SnowflakeError as error:
             return failed(f"{error.code:06d}", error.message)
         info = {
@@ -258,7 +260,17 @@ class Server:
         if kept is None:
             return _not_found(query.id)
         base = f"{request.url.scheme}://{request.url.hostname}:{self.engine.downloads_port}{CHUNKS}"
-        data = await _in_thread(results.answer, query.id, kept, base, session.token)
+        as_json = str(session.parameters.get("PYTHON_CONNECTOR_QUERY_RESULT_FORMAT")).upper().startswith("JSON")
+        data = await _in_thread(
+            partial(
+                results.answer,
+                query.id,
+                kept,
+                base,
+                session.token,
+                as_json=as_json or session.client.startswith(JSON_ONLY),
+            )
+        )
         if query.children:
             data |= {"resultIds": ",".join(child.id for child in query.children),
                      "resultTypes": ",".join(child.kind or "0" for child in query.children)}  # fmt: skip

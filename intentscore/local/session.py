@@ -66,6 +66,7 @@ class Session:
         self.closed = False
         self.task_run: Context | None = None
         self.wide_numbers = False
+        self.client = ""
         self._depth = 0
         self._put_aside: list[Path] = []
         self._current: Query | None = None

@@ -102,7 +102,7 @@ def _scan_parquet(where: Location, files: Sequence[Path], form: FileFormat, regi
     text = "true" if form.flag("BINARY_AS_TEXT") else "false"
     root = f"{where.root.resolve().as_posix()}/"
     keys = _of_files({file: literal(_key(file)) for file in files})
-    changes = _of_files({file: f"make_timestamp({int(file.stat().st_mtime)} * 1000000)" for file in files})
+    changes = _of_files({file: f"make_timestamp({int(file.stat().st_mtime)}000000)" for file in files})
     relation = (
         f'(SELECT *, substr("_file", {len(root) + 1}) AS "METADATA$FILENAME", '
         'file_row_number + 1 AS "METADATA$FILE_ROW_NUMBER", '

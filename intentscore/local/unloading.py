@@ -199,7 +199,9 @@ def _codec(form: FileFormat) -> str | None:
     """The compression of an unloaded file; AUTO is gzip, and snappy for Parquet."""
     wanted = str(form["COMPRESSION"] or "AUTO").upper()
     if form.type == "PARQUET":
-        return {"NONE": None, "LZO": "lzo"}.get(wanted, "snappy")
+        if wanted == "LZO":
+            raise unsupported("the compression LZO")
+        return None if wanted == "NONE" else "snappy"
     known = {"AUTO": "gzip", "GZIP": "gzip", "BZ2": "bz2", "ZSTD": "zstd", "NONE": None}
     if wanted not in known:
         raise unsupported(f"unloading with the compression {wanted}")

@@ -208,6 +208,7 @@ def test_an_aggregate_answers_as_documented(value: Value, expression: str, expec
         ("as_decimal('a')", "invalid type .VARCHAR.1.. for parameter 'AS_DECIMAL"),
         ("coalesce(n) from (select 1 as n)", "not enough arguments for function .COALESCE"),
         ("parse_json('\"Red\"')::int", 'Failed to cast variant value "Red" to FIXED'),
+        ("to_file('@s/a.png')", "does not support the function TO_FILE"),
         ("parse_xml('<a/>')", "does not support the function PARSE_XML"),
         ("ai_complete('model', 'text')", "does not support the function AI_COMPLETE"),
         ("snowflake.cortex.sentiment('text')", "does not support the function SNOWFLAKE.CORTEX.SENTIMENT"),

@@ -220,9 +220,16 @@ def test_parquet_loads_by_name_and_through_a_query(run: Run, put: Put) -> None:
 def test_parquet_loads_documents_and_what_is_written_as_text(run: Run, put: Put) -> None:
     texts = {"o": ['{"a": 1}'], "l": ["[1, 2]"], "b": ["4A4B"]}
     put("a.parquet", pa.table(texts | {"d": [{"k": [1]}]}))
-    run("CREATE TABLE T (O OBJECT, L ARRAY, B BINARY, D VARIANT)", "CREATE TABLE W (V VARIANT)")
+    run(
+        "CREATE TABLE T (O OBJECT, L ARRAY, B BINARY, D VARIANT)",
+        "CREATE FILE FORMAT P TYPE = PARQUET",
+        "CREATE TABLE W (V VARIANT)",
+    )
     run("COPY INTO T FROM @S FILE_FORMAT = (TYPE = PARQUET) MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE")
     assert run("SELECT O:a::INT, L[0]::TEXT, B, D:k[0]::INT FROM T") == [(1, "[1, 2]", b"JK", 1)]
+    ((key, changed),) = run("SELECT METADATA$FILE_CONTENT_KEY, METADATA$FILE_LAST_MODIFIED FROM @S (FILE_FORMAT => P)")
+    assert len(key) == 32
+    assert changed is not None
     run('COPY INTO W FROM (SELECT $1:"d"::VARIANT FROM @S) FILE_FORMAT = (TYPE = PARQUET)')
     run("COPY INTO W FROM @S FILE_FORMAT = (TYPE = PARQUET) FORCE = TRUE")
     assert run("SELECT V:k[0]::INT, V:d:k[0]::INT FROM W") == [(1, None), (None, 1)]

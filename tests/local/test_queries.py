@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from snowflake.connector import SnowflakeConnection
 from snowflake.connector.constants import QueryStatus
-from snowflake.connector.errors import DatabaseError, ProgrammingError
+from snowflake.connector.errors import DatabaseError, NotSupportedError, ProgrammingError
 from snowflake.snowpark import Row, Session
 
 
@@ -189,3 +189,23 @@ def test_a_query_tells_the_rows_of_its_result_as_an_operator(session: Session) -
     stats = f"table(get_query_operator_stats('{query_id}'))"
     told = cursor.execute(f"select operator_type, operator_statistics:output_rows::number from {stats}").fetchall()
     assert told == [("Result", 3)]
+
+
+EVERY_KIND = """select 1 a, 1.5 b, 2.5::float c, true d, '2020-01-02'::date e, '10:20:30.5'::time f, 'x' g, null h,
+    '1969-12-31 23:59:58.5'::timestamp i, '2020-01-02 03:04:05 +0200'::timestamp_tz j, to_binary('4a') k,
+    parse_json('{"a": [1]}') l, '2020-01-02 03:04:05'::timestamp_ltz m"""
+
+
+def test_a_client_may_ask_for_rows_in_json(connection: SnowflakeConnection) -> None:
+    in_arrow = run(connection, EVERY_KIND)
+    run(connection, "alter session set python_connector_query_result_format = 'JSON'")
+    assert run(connection, EVERY_KIND) == in_arrow
+    assert len(run(connection, "select seq4() from table(generator(rowcount => 6000))")) == 6000
+    with pytest.raises(NotSupportedError):
+        connection.cursor().execute("select 1").fetch_pandas_all()  # type: ignore[union-attr]
+
+
+def test_what_is_no_query_answers_in_json(session: Session) -> None:
+    told = session.sql("create table visits (id int)").to_pandas()
+    assert told['"status"'][0] == "Table VISITS successfully created."
+    assert session.sql("show tables").to_pandas()['"name"'].tolist() == ["VISITS"]

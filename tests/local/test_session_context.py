@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
@@ -153,3 +154,8 @@ def test_text_is_read_in_the_formats_of_the_session(connection: SnowflakeConnect
     cursor.execute("alter session unset date_input_format")
     with pytest.raises(DatabaseError, match="Date '31-01-2024' is not recognized"):
         cursor.execute(query)
+
+
+def test_a_client_is_told_by_its_name_and_version(connection: SnowflakeConnection) -> None:
+    ((client,),) = run(connection, "select current_client()")
+    assert re.fullmatch(r"PythonConnector \d+\.\d+\.\d+\S*", client)

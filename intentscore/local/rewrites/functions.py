@@ -76,6 +76,11 @@ def by_name(node: exp.Anonymous, session: Session) -> Expr:
 NOT_OFFERED = {"TO_FILE", "TRY_TO_FILE", "PARSE_XML", "TO_XML", "CHECK_XML", "XMLGET"}
 
 
+@rewrite(exp.ToFile, exp.CheckXml, exp.XMLGet)
+def not_offered(node: exp.Func, session: Session) -> Expr:
+    raise unsupported(f"the function {node.sql_name()}")
+
+
 @rewrite(exp.Dot)
 def in_shared_database(node: exp.Dot, session: Session) -> Expr:
     """SNOWFLAKE.CORTEX.COMPLETE(…) and what else Snowflake shares with every account."""
