@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from intentscore.errors import ConfigurationError
-from intentscore.features.feature import Feature, categorical, numeric
+from intentscore.features.feature import Feature, apart, categorical, numeric
 from intentscore.features.history import events, history_features
 from intentscore.settings import FeatureViewSettings
 from intentscore.warehouse.tables import MONTHS, VISITORS
@@ -40,7 +40,7 @@ MONTH_NUMBER = _codes("MONTH", MONTHS)
 VISITOR_CODE = _codes("VISITOR_TYPE", VISITORS)
 YEAR_ANGLE = f"2 * PI() * ({MONTH_NUMBER} - 1) / 12"
 
-SESSION_FEATURES: tuple[Feature, ...] = (
+_ONE_BY_ONE: tuple[Feature, ...] = (
     numeric("ADMINISTRATIVE", "administrative pages seen"),
     numeric("ADMINISTRATIVE_DURATION", "seconds on administrative pages"),
     numeric("INFORMATIONAL", "informational pages seen"),
@@ -96,6 +96,9 @@ SESSION_FEATURES: tuple[Feature, ...] = (
         VISITOR_CODE,
     ),
 )
+_APART = ("ADMINISTRATIVE_SHARE", "PRODUCT_SHARE", "EXIT_RATES", "BOUNCE_RATES", "PRODUCT_RELATED", "TOTAL_DURATION")
+_BY_NAME = {feature.name: feature for feature in _ONE_BY_ONE}
+SESSION_FEATURES: tuple[Feature, ...] = (*_ONE_BY_ONE, *(one for name in _APART for one in apart(_BY_NAME[name])))
 
 
 def feature_list(settings: Settings) -> tuple[Feature, ...]:

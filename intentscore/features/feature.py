@@ -24,6 +24,26 @@ def numeric(name: str, meaning: str, sql: str | None = None) -> Feature:
     return Feature(name, sql or name, "numeric", meaning)
 
 
+def apart(feature: Feature) -> tuple[Feature, Feature]:
+    """The feature where no page seen has a value, and where one has: it may mean another thing there."""
+    return (
+        Feature(
+            f"{feature.name}_WITHOUT_VALUE",
+            f"CASE WHEN PAGE_VALUES <= 0 THEN {feature.sql} END",
+            "numeric",
+            f"{feature.meaning}, when no page seen has a value",
+            nullable=True,
+        ),
+        Feature(
+            f"{feature.name}_WITH_VALUE",
+            f"CASE WHEN PAGE_VALUES > 0 THEN {feature.sql} END",
+            "numeric",
+            f"{feature.meaning}, when a page seen has a value",
+            nullable=True,
+        ),
+    )
+
+
 def categorical(name: str, meaning: str, sql: str | None = None) -> Feature:
     return Feature(name, sql or name, "categorical", meaning)
 

@@ -151,6 +151,7 @@ WORDINGS: dict[str, Wording] = {
     "PAST_PURCHASE_RATE": _says("Of the shopper's earlier sessions, {value} ended in a purchase", _percent),
     "DAYS_SINCE_PURCHASE": _says("The shopper's last purchase was {value} ago", _count("day")),
 }
+APART = re.compile(r"(\w+)_(WITH|WITHOUT)_VALUE")
 WITHIN_DAYS = re.compile(r"(PAST_\w+)_(\d+)D")
 WORDINGS_WITHIN_DAYS: dict[str, tuple[str, Wording]] = {
     "PAST_SESSIONS": ("In the {days} days before, the shopper had {value}", _count("session")),
@@ -177,7 +178,8 @@ def subject(feature: Feature) -> str:
     """What a feature tells of, which it may share with others: the first of SUBJECTS whose columns it is made of."""
     if feature.history:
         return "history"
-    return next((name for name, columns in SUBJECTS if columns.search(feature.sql)), feature.name)
+    told = feature.sql.replace("PAGE_VALUES", "") if APART.fullmatch(feature.name) else feature.sql
+    return next((name for name, columns in SUBJECTS if columns.search(told)), feature.name)
 
 
 def reason_sql(feature: str, value: str, log_odds: str, features: Iterable[Feature]) -> str:
@@ -190,10 +192,16 @@ def reason_sql(feature: str, value: str, log_odds: str, features: Iterable[Featu
 
 def _wording(feature: Feature) -> Wording:
     own, within = WORDINGS.get(feature.name), WITHIN_DAYS.fullmatch(feature.name)
+    if own is None and (apart := APART.fullmatch(feature.name)) and apart[1] in WORDINGS:
+        return _given(f"In a session {apart[2].lower()} page value: ", WORDINGS[apart[1]])
     if own is None and within and within[1] in WORDINGS_WITHIN_DAYS:
         sentence, unit = WORDINGS_WITHIN_DAYS[within[1]]
         return _says(sentence.replace("{days}", within[2]), unit)
     return own or _says(f"{_capital(feature)}: {{value}}", _number(2))
+
+
+def _given(condition: str, wording: Wording) -> Wording:
+    return lambda value: f"{literal(condition)} || ({wording(value)})"
 
 
 def _capital(feature: Feature) -> str:

@@ -27,7 +27,7 @@ class BoosterParams(Strict):
     min_child_samples: Annotated[int, Field(ge=1)] = 38
     min_child_weight: Penalty = 0.001
     min_split_gain: Penalty = 0.0
-    colsample_bytree: Fraction = 0.778
+    colsample_bytree: Fraction = 0.3
     colsample_bynode: Fraction = 1.0
     subsample: Fraction = 0.722
     subsample_freq: Annotated[int, Field(ge=0)] = 1

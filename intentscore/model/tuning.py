@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import optuna
 
 FLOATS = {
-    "colsample_bytree": (0.3, 1.0),
+    "colsample_bytree": (0.2, 1.0),
     "subsample": (0.4, 1.0),
     "path_smooth": (0.1, 50.0),
     "reg_alpha": (1e-3, 10.0),

@@ -179,8 +179,8 @@ def test_a_plan_is_explained_as_text(connection: SnowflakeConnection) -> None:
 @pytest.mark.parametrize(
     ("low", "high", "kind"),
     [
-        (-128, 127, "int8"), (-129, 127, "int16"), (0, 128, "int16"), (0, 2**31 - 1, "int32"), (-(2**31) - 1, 0, "int64"),
-        (0, 2**63 - 1, "int64"),
+        (-128, 127, "int8"), (-129, 127, "int16"), (0, 128, "int16"), (0, 2**31 - 1, "int32"),
+        (-(2**31) - 1, 0, "int64"), (0, 2**63 - 1, "int64"),
     ],
 )  # fmt: skip
 def test_whole_numbers_are_as_wide_as_what_they_hold(session: Session, low: int, high: int, kind: str) -> None:

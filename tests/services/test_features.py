@@ -32,7 +32,10 @@ def test_every_session_has_every_feature(trained: Trained) -> None:
     assert result.rows == trained.uploaded.rows_read
     assert [feature.name for feature in result.features] == list(feature_names())
     history = {feature.name for feature in history_features((7, 30, 90))}
-    assert {f.count for f in result.features if f.name not in history} == {result.rows}
+    always = {feature.name for feature in FEATURES if not feature.nullable}
+    found = {f.name: f for f in result.features}
+    assert {found[name].count for name in always} == {result.rows}
+    assert found["EXIT_RATES_WITH_VALUE"].count + found["EXIT_RATES_WITHOUT_VALUE"].count == result.rows
     assert {f.nulls for f in result.features if f.name in history} == {result.rows}
     assert all(math.isfinite(f.minimum or 0) and math.isfinite(f.maximum or 0) for f in result.features)
 
@@ -51,7 +54,8 @@ def test_features_are_computed_from_the_session(workspace: Workspace, tmp_path: 
     assert row["MONTH_NUMBER"] == 11.0
     assert row["MONTH_SIN"] == pytest.approx(math.sin(2 * math.pi * 10 / 12), rel=1e-12)
     assert row["VISITOR_CODE"] == 1.0
-    assert {type(row[feature.name]) for feature in FEATURES if not feature.history} == {float}
+    assert (row["EXIT_RATES_WITH_VALUE"], row["EXIT_RATES_WITHOUT_VALUE"]) == (0.03, None)
+    assert {type(row[feature.name]) for feature in FEATURES if not feature.nullable} == {float}
 
 
 def test_a_share_keeps_all_its_digits(workspace: Workspace, tmp_path: Path) -> None:

@@ -50,6 +50,18 @@ FACTS: dict[str, tuple[float, str]] = {
     "REGION": (9, "The shopper's region has the code 9"),
     "TRAFFIC_TYPE": (13, "The shopper came by the traffic source with the code 13"),
     "VISITOR_CODE": (1, "The shopper is a returning visitor"),
+    **{
+        f"{name}_{which}_VALUE": (value, f"In a session {which.lower()} page value: {fact}")
+        for which in ("WITHOUT", "WITH")
+        for name, value, fact in (
+            ("ADMINISTRATIVE_SHARE", 0.5, "Of the pages seen, 50.0% are administrative pages"),
+            ("PRODUCT_SHARE", 1, "Of the pages seen, 100.0% are product pages"),
+            ("EXIT_RATES", 0.0256, "The pages seen have a mean exit rate of 2.6%"),
+            ("BOUNCE_RATES", 0.02, "The pages seen have a mean bounce rate of 2.0%"),
+            ("PRODUCT_RELATED", 1, "The shopper saw 1 product page"),
+            ("TOTAL_DURATION", 600, "The shopper spent 10.0 minutes on all pages"),
+        )
+    },
     "PAST_SESSIONS": (3, "The shopper has 3 earlier sessions"),
     "DAYS_SINCE_SESSION": (1, "The shopper's last session was 1 day ago"),
     "DAYS_SINCE_FIRST_SESSION": (400, "The shopper's first session was 400 days ago"),
@@ -125,7 +137,9 @@ def test_features_that_tell_of_the_same_share_a_subject() -> None:
     found: dict[str, set[str]] = {}
     for feature in FEATURES:
         found.setdefault(subject(feature), set()).add(feature.name)
-    assert found["page values"] == set(features_using("PAGE_VALUES")) - {f.name for f in FEATURES if f.history}
+    apart = {f.name for f in FEATURES if f.name.endswith(("_WITH_VALUE", "_WITHOUT_VALUE"))}
+    assert found["page values"] == set(features_using("PAGE_VALUES")) - {f.name for f in FEATURES if f.history} - apart
+    assert {"EXIT_RATES", "EXIT_RATES_WITH_VALUE", "BOUNCE_RATES_WITHOUT_VALUE"} <= found["leaving"]
     assert found["time of the year"] == {"MONTH_NUMBER", "MONTH_SIN", "MONTH_COS", "SPECIAL_DAY"}
     assert found["history"] == {feature.name for feature in FEATURES if feature.history}
     assert found["BROWSER"] == {"BROWSER"}
