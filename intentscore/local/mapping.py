@@ -226,8 +226,7 @@ def _whole_document(form: FileFormat, source: staged.Staged, chosen: list[Target
             "object, or array. Load data into separate columns using the MATCH_BY_COLUMN_NAME copy option or copy "
             "with transformation.", 2019, "0A000",
         )  # fmt: skip
-    document = source.column(1).sql(dialect="duckdb")
-    return [f"memory.main.sf_load_variant({document})" if form.in_columns else document]
+    return [source.column(1).sql(dialect="duckdb")]
 
 
 def _native(cell: str, target: Target) -> str:

@@ -52,7 +52,7 @@ class Staged:
             if number > 1:
                 return exp.Null()
             pairs = [exp.PropertyEQ(this=exp.to_identifier(n, quoted=True), expression=_column(n)) for n in self.fields]
-            return exp.Anonymous(this="to_json", expressions=[exp.Struct(expressions=pairs)])
+            return macro("sf_load_variant", _json(exp.Struct(expressions=pairs)))
         return _column(f"${number}") if number <= self.width else exp.Null()
 
 
@@ -350,5 +350,5 @@ def _or_refused(column: Expr, cast: exp.Cast) -> Expr:
     return exp.Case(ifs=[exp.If(this=refused, true=exp.Anonymous(this="error", expressions=[message]))], default=column)
 
 
-def _json(column: Expr) -> exp.Anonymous:
-    return exp.Anonymous(this="to_json", expressions=[column])
+def _json(value: Expr) -> exp.Anonymous:
+    return exp.Anonymous(this="to_json", expressions=[value])
