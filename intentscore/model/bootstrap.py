@@ -16,7 +16,8 @@ from intentscore.model.protocol import Examined, Labels, Part, Rows, Scores
 
 MEASURES = ("roc_auc", "average_precision", "log_loss", "brier")
 LOWER_IS_BETTER = ("log_loss", "brier")
-RESAMPLINGS = 1000
+RESAMPLINGS, FEWEST_RESAMPLINGS = 1000, 200
+MOST_DRAWN = 100_000_000
 SEED = 0
 EPSILON = float(np.finfo(np.float64).eps)
 
@@ -52,11 +53,16 @@ class Resampled:
     values: NDArray[np.float64]
 
 
-def resample(examined: Examined, bought: Labels, resamplings: int = RESAMPLINGS) -> Resampled:
-    """`bought`: bool (n,), the outcomes of all rows. The same tested rows are always drawn alike."""
+def resample(examined: Examined, bought: Labels, resamplings: int | None = None) -> Resampled:
+    """`bought`: bool (n,), the outcomes of all rows. The same tested rows are always drawn alike.
+
+    1,000 times unless said otherwise; of more than 100,000 rows fewer times, as they are drawn 100,000,000 times in
+    all, but at least 200 times. Memory grows with the rows, not with the resamplings.
+    """
     scored = zip(examined.parts, examined.scores, strict=True)
     ranked = [_Ranked.of(part.test, bought, scores) for part, scores in scored]
     rows = np.unique(np.concatenate([part.test for part in examined.parts]))
+    resamplings = resamplings or max(FEWEST_RESAMPLINGS, min(RESAMPLINGS, MOST_DRAWN // max(len(rows), 1)))
     draw = np.random.default_rng(SEED)
     values = np.empty((1 + resamplings, len(MEASURES)))
     for replicate in range(1 + resamplings):

@@ -111,25 +111,7 @@ class ColumnSummary:
 
 
 @dataclass(frozen=True)
-class MonitorSummary:
-    """A report with one row per column in the place of one per column and day; `behind` as there."""
-
-    model_name: str
-    version: str
-    monitor: str
-    first: date
-    last: date
-    cut_off: float
-    behind: int
-    performance: Performance
-    days: tuple[DayFigures, ...]
-    calibration: tuple[Decile, ...]
-    drift: tuple[ColumnSummary, ...]
-    alarms: tuple[Alarm, ...]
-
-
-@dataclass(frozen=True)
-class MonitorReport:
+class Monitored:
     """`behind`: scores the monitor has not taken up yet; the local engine's never is."""
 
     model_name: str
@@ -141,8 +123,20 @@ class MonitorReport:
     behind: int
     performance: Performance
     days: tuple[DayFigures, ...]
-    drift: tuple[ColumnDrift, ...]
     calibration: tuple[Decile, ...]
+
+
+@dataclass(frozen=True)
+class MonitorSummary(Monitored):
+    """A report with one row per column in the place of one per column and day."""
+
+    drift: tuple[ColumnSummary, ...]
+    alarms: tuple[Alarm, ...]
+
+
+@dataclass(frozen=True)
+class MonitorReport(Monitored):
+    drift: tuple[ColumnDrift, ...]
     alarms: tuple[Alarm, ...]
 
     def summary(self) -> MonitorSummary:

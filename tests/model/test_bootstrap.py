@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from intentscore.model import bootstrap
 from intentscore.model.bootstrap import MEASURES, Difference, Interval, differences, intervals, resample
 from intentscore.model.metrics import evaluate
 from intentscore.model.protocol import Examined, Labels, Part, Scores
@@ -85,3 +86,11 @@ def test_other_sessions_are_not_compared() -> None:
     y, p = _drawn(100)
     with pytest.raises(ValueError, match="same sessions"):
         _differences(y, p, p[:50])
+
+
+def test_many_sessions_are_drawn_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    y, p = _drawn(1000)
+    assert len(resample(_tested(p), y).values) == 1 + 1000
+    for most, resamplings in ((400_000, 400), (10_000, 200)):
+        monkeypatch.setattr(bootstrap, "MOST_DRAWN", most)
+        assert len(resample(_tested(p), y).values) == 1 + resamplings
