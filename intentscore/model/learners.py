@@ -11,6 +11,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from threadpoolctl import threadpool_limits
 
 from intentscore.model.boosting import learn
 from intentscore.model.config import TrainConfig
@@ -48,7 +49,8 @@ def logistic_regression(categorical: Sequence[str]) -> Learner:
             (StandardScaler(), numbers), (OneHotEncoder(handle_unknown="ignore", sparse_output=False), codes)
         )
         model = make_pipeline(prepare, LogisticRegression(max_iter=MAX_ITERATIONS))
-        model.fit(past.fillna(0.0), bought)
-        return np.asarray(model.predict_proba(unseen.fillna(0.0))[:, 1], dtype=np.float64)
+        with threadpool_limits(1):  # the same digits whatever the machine's cores, which gain nothing at this size
+            model.fit(past.fillna(0.0), bought)
+            return np.asarray(model.predict_proba(unseen.fillna(0.0))[:, 1], dtype=np.float64)
 
     return score

@@ -28,7 +28,9 @@ from intentscore.services.upload import UploadResult, upload
 from intentscore.settings import Settings, TableNames
 from intentscore.warehouse.session import open_session
 
-QUICK = TrainConfig(cv_folds=2, num_boost_round=40, early_stopping_rounds=10, params=BoosterParams(learning_rate=0.1))
+QUICK = TrainConfig(
+    cv_folds=2, num_boost_round=40, early_stopping_rounds=10, boosters=1, params=BoosterParams(learning_rate=0.1)
+)
 HAVE_DATASET = bool(os.environ.get("INTENTSCORE_DATASET"))
 SIMULATED = 3000
 

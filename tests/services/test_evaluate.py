@@ -9,19 +9,23 @@ import pytest
 
 from intentscore.data.files import open_file
 from intentscore.data.schema import ROW_NUMBER
+from intentscore.data.simulate import simulate
 from intentscore.data.source import SessionSource
 from intentscore.errors import ConfigurationError, DataError, UsageError
 from intentscore.features.definitions import SESSION_FEATURES, feature_names, features_using
 from intentscore.model.config import TrainConfig
 from intentscore.services import evaluate as evaluation
 from intentscore.services.evaluate import CONSTANT, LOGISTIC, MODEL, evaluate
+from intentscore.services.features import refresh_features
 from intentscore.services.train import with_features
-from tests.services.conftest import Trained
+from intentscore.services.upload import upload
+from tests.services.conftest import Trained, Workspace
 
 QUICK_FILE = """
 cv_folds: 2
 num_boost_round: 15
 early_stopping_rounds: 10
+boosters: 1
 params: {learning_rate: 0.1}
 """
 
@@ -108,10 +112,10 @@ def test_what_is_no_feature_cannot_be_excluded() -> None:
         with_features(TrainConfig(exclude=("PAGEVALUES",)))
 
 
-def test_the_folds_can_be_dealt_in_the_order_of_a_file(
-    trained: Trained, source: SessionSource, quick: str, tmp_path: Path
-) -> None:
-    work = trained.workspace
+def test_the_folds_can_be_dealt_in_the_order_of_a_file(workspace: Workspace, quick: str, tmp_path: Path) -> None:
+    work, source = workspace, simulate(600, seed=3)
+    upload(work.session, work.settings, source)
+    refresh_features(work.session, work.settings)
 
     def by(order: SessionSource | None) -> float | None:
         found = evaluate(work.session, work.settings, quick, protocols=("T",), order=order)
