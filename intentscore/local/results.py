@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import threading
@@ -85,14 +86,9 @@ def counted_columns(*names: str) -> dict[str, ColumnType]:
 # ---------------------------------------------------------------------------- encoding for the wire
 
 
-def encode(result: Result, widths: Sequence[pa.DataType | None] | None = None) -> pa.Buffer:
-    """The result as an Arrow stream with the field metadata the connector's reader asks for.
-
-    `widths` are those of the whole result when this is a slice of it: the reader wants all chunks alike.
-    """
-    kinds = widths or integer_widths(result)
-    columns = zip(result.table.columns, result.columns, kinds, strict=True)
-    arrays = [_encoded(_combined(column), kind, width) for column, kind, width in columns]
+def encode(result: Result) -> pa.Buffer:
+    """The result as an Arrow stream with the field metadata the connector's reader asks for."""
+    arrays = [_encoded(_combined(c), t) for c, t in zip(result.table.columns, result.columns, strict=True)]
     fields = [
         pa.field(name, array.type, metadata=_metadata(column))
         for name, array, column in zip(result.table.column_names, arrays, result.columns, strict=True)
@@ -129,31 +125,8 @@ def _combined(column: pa.ChunkedArray) -> pa.Array:
     return combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined
 
 
-def integer_widths(result: Result) -> list[pa.DataType | None]:
-    """For each column of whole numbers the narrowest integer that holds them all, as Snowflake sends it.
-
-    Source: https://docs.snowflake.com/en/developer-guide/python-connector/python-connector-pandas
-    """
-    pairs = zip(result.table.columns, result.columns, strict=True)
-    return [_integer_width(column) if kind.wire == "fixed" and not kind.scale else None for column, kind in pairs]
-
-
-def _integer_width(column: pa.ChunkedArray) -> pa.DataType:
-    if pa.types.is_null(column.type):
-        return pa.int8()
-    ends = pc.min_max(column)
-    low, high = int(ends["min"].as_py() or 0), int(ends["max"].as_py() or 0)
-    bits = max(high, -low - 1).bit_length() + 1
-    return next((kind for kind in _INTEGERS if bits <= kind.bit_width), pa.decimal128(38, 0))
-
-
-_INTEGERS = (pa.int8(), pa.int16(), pa.int32(), pa.int64())
-
-
-def _encoded(array: pa.Array, column: ColumnType, width: pa.DataType | None) -> pa.Array:
+def _encoded(array: pa.Array, column: ColumnType) -> pa.Array:
     kind = array.type
-    if width is not None:
-        return array.cast(width)
     if pa.types.is_null(kind):
         return array.cast(_ARROW.get(column.wire, pa.string()))
     if pa.types.is_nested(kind):
@@ -164,8 +137,8 @@ def _encoded(array: pa.Array, column: ColumnType, width: pa.DataType | None) -> 
         return _timestamp_struct(array, with_zone=column.wire == "timestamp_tz")
     if pa.types.is_time(kind):
         return pc.multiply(array.cast(pa.time64("ns")).cast(pa.int64()), 1)
-    if pa.types.is_decimal(kind) and kind.bit_width != 128:
-        return array.cast(pa.decimal128(38, kind.scale))
+    if column.wire == "fixed":
+        return _whole_or_decimal(array, column)
     if pa.types.is_float32(kind):
         return array.cast(pa.float64())
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind) or pa.types.is_dictionary(kind):
@@ -183,6 +156,22 @@ def _printed(value: Any) -> str:
 def _indented(text: str) -> str:
     """A JSON text as an account prints it; one without members is as it should be."""
     return _printed(json.loads(text)) if text[:1] in "{[" else text
+
+
+def _whole_or_decimal(array: pa.Array, column: ColumnType) -> pa.Array:
+    """Snowflake sends a whole number as the integers its type fits in, and as a decimal only past 64 bits."""
+    if pa.types.is_decimal(array.type) and column.scale:
+        return array if array.type.bit_width == 128 else array.cast(pa.decimal128(38, array.type.scale))
+    for kind in (_integers(column.precision or 38), pa.int64()):
+        with contextlib.suppress(pa.ArrowInvalid):
+            return array.cast(kind)
+    return array.cast(pa.decimal128(38, 0))
+
+
+def _integers(digits: int) -> pa.DataType:
+    """Source: https://docs.snowflake.com/en/developer-guide/python-connector/python-connector-pandas"""
+    widths = ((2, pa.int8()), (4, pa.int16()), (9, pa.int32()))
+    return next((kind for most, kind in widths if digits <= most), pa.int64())
 
 
 def _timestamp_struct(array: pa.Array, *, with_zone: bool) -> pa.StructArray:
@@ -217,7 +206,6 @@ class Kept:
 
     result: Result
     chunks: dict[str, tuple[int, int]] = field(default_factory=dict)
-    widths: Sequence[pa.DataType | None] | None = None
     unread: set[str] = field(default_factory=set)
     ahead: dict[str, Future[pa.Buffer]] = field(default_factory=dict)
     spilled: bool = False
@@ -232,7 +220,7 @@ _ENCODING = ThreadPoolExecutor(1, thread_name_prefix="encoding")
 
 def _encoded_chunk(kept: Kept, address: str) -> pa.Buffer:
     offset, length = kept.chunks[address]
-    return encode(Result(kept.result.table.slice(offset, length), kept.result.columns), kept.widths)
+    return encode(Result(kept.result.table.slice(offset, length), kept.result.columns))
 
 
 def _following(kept: Kept, address: str) -> str:
@@ -252,7 +240,6 @@ class ResultStore:
     def keep(self, query_id: str, result: Result) -> Kept:
         kept = Kept(result)
         if not _fits_inline(result):
-            kept.widths = integer_widths(result)
             for offset in range(0, result.table.num_rows, CHUNK_ROWS):
                 kept.chunks[f"{query_id}.{offset}"] = (
                     offset,
