@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import Expr, exp
 
-from intentscore.local import context_functions, rewrites, sources, sql
+from intentscore.local import context_functions, parsing, rewrites, sources
 from intentscore.local.names import ObjectName, quote
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def expand(root: Expr, preparation: Preparation) -> Expr:
 def _subquery(
     session: Session, name: ObjectName, stored: dict[str, Any], table: exp.Table, preparation: Preparation
 ) -> exp.Subquery:
-    query = rewrites.fold_names(rewrites.name_columns(sql.parse(stored["query"])))
+    query = rewrites.fold_names(rewrites.name_columns(parsing.parse(stored["query"])))
     query = context_functions.evaluate(query, session)
     for inner in query.find_all(exp.Table):
         if isinstance(inner.this, exp.Identifier) and inner.name not in rewrites.visible_ctes(inner):

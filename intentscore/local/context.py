@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from intentscore.local import results, sql, types
+from intentscore.local import parsing, results, sql, types
 from intentscore.local.context_functions import context_function
 from intentscore.local.errors import invalid
 from intentscore.local.names import like_pattern
@@ -51,7 +51,7 @@ def set_variable(session: Session, head: Statement) -> Result:
     head.scanner.expect("=")
     given = head.scanner.rest()
     row = f"({given})" if len(wanted) == 1 else given
-    answer = sql.query(session, sql.parse(f"SELECT * FROM (VALUES {row})", head.scanner.bindings))
+    answer = sql.query(session, parsing.parse(f"SELECT * FROM (VALUES {row})", head.scanner.bindings))
     if answer.table.num_columns != len(wanted):
         raise invalid(f"{answer.table.num_columns} values for {len(wanted)} session variables")
     values = [column[0].as_py() for column in answer.table.columns]

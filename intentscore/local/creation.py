@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from intentscore.local import keys, results, rewrites, spelling, sql, types
+from intentscore.local import keys, parsing, results, rewrites, spelling, sql, types
 from intentscore.local.catalog import CLUSTERING, TABLE
 from intentscore.local.columns import TableColumn, table_columns
 from intentscore.local.errors import SnowflakeError, already_exists, does_not_exist, invalid, unsupported
@@ -67,7 +67,7 @@ class Plan:
 
 @statement("CREATE TABLE", effect=Effect.DEFINE)
 def create_table(session: Session, head: Statement) -> Result:
-    tree = sql.parse(head.scanner.text, head.scanner.bindings)
+    tree = parsing.parse(head.scanner.text, head.scanner.bindings)
     if not isinstance(tree, exp.Create):
         raise unsupported(f"this form of CREATE TABLE: {head.scanner.text[:120]}")
     schema = tree.this if isinstance(tree.this, exp.Schema) else None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import Expr, exp
 
-from intentscore.local import refreshes, results, rewrites, routines, schedules, sql, types, udfs
+from intentscore.local import parsing, refreshes, results, rewrites, routines, schedules, sql, types, udfs
 from intentscore.local.catalog import OWNER
 from intentscore.local.errors import does_not_exist, invalid
 from intentscore.local.names import literal, quote
@@ -88,7 +88,7 @@ def _refresh_mode(session: Session, definition: Definition) -> RefreshMode:
     asked = str(definition.options.get("REFRESH_MODE", "AUTO")).upper()
     if asked != "AUTO":
         return RefreshMode(asked)
-    found = next(_only_full(session, rewrites.fold_names(sql.parse(definition.query))), None)
+    found = next(_only_full(session, rewrites.fold_names(parsing.parse(definition.query))), None)
     if found is None:
         return RefreshMode("INCREMENTAL")
     return RefreshMode("FULL", f"Change tracking is not supported on queries with {found}.")
@@ -109,7 +109,7 @@ def _fill(session: Session, entry: Any, *, limit: int | None = None) -> None:
     """Compute the table anew from its query, whose names are looked up where the table was created."""
     started = datetime.now(UTC)
     with session.standing_in(*entry.details["context"]), sql.Preparation(session) as preparation:
-        query = preparation.to_duckdb(sql.parse(entry.details["query"]))
+        query = preparation.to_duckdb(parsing.parse(entry.details["query"]))
         if limit is not None:
             query = f"SELECT * FROM ({query}) LIMIT {limit}"
         named = entry.details["columns"]

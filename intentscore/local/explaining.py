@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from intentscore.local import results, sql, types
+from intentscore.local import parsing, results, sql, types
 from intentscore.local.errors import SnowflakeError, unsupported
 from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner
@@ -24,7 +24,7 @@ def explain(session: Session, head: Statement) -> Result:
     if "INFORMATION_SCHEMA" in text.upper():
         raise SnowflakeError("SQL compilation error:\nINFORMATION_SCHEMA objects cannot be explained.", 2043, "02000")
     with sql.Preparation(session) as preparation:
-        plan = session.fetch(f"EXPLAIN {preparation.to_duckdb(sql.parse(text, scanner.bindings))}")
+        plan = session.fetch(f"EXPLAIN {preparation.to_duckdb(parsing.parse(text, scanner.bindings))}")
     return results.rows({"content": types.TEXT}, [["\n".join(part for _, part in plan)]])
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from intentscore.local import queries, results, rewrites, sql, types
+from intentscore.local import parsing, queries, results, rewrites, types
 from intentscore.local.context_functions import context_function, evaluate
 from intentscore.local.errors import SnowflakeError, invalid
 from intentscore.local.queries import Query
@@ -68,7 +68,7 @@ def cancels(text: str) -> bool:
 
 def cancel(session: Session, text: str) -> Result:
     """Answer such a statement without DuckDB, whose connection is busy with what is to be cancelled."""
-    select = evaluate(rewrites.name_columns(sql.parse(text)), session)
+    select = evaluate(rewrites.name_columns(parsing.parse(text)), session)
     cells = {cell.alias_or_name: cell.unalias().to_py() for cell in select.expressions}
     return results.rows(dict.fromkeys(cells, types.TEXT), [list(cells.values())])
 

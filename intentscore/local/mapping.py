@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from sqlglot import Expr, exp
 
-from intentscore.local import context_functions, conversions, delimited, rewrites, sql, staged
+from intentscore.local import context_functions, conversions, delimited, parsing, rewrites, staged
 from intentscore.local.columns import table_columns
 from intentscore.local.errors import SnowflakeError, invalid, unsupported
 from intentscore.local.formats import FileFormat
@@ -152,7 +152,7 @@ def _same_number(chosen: list[Target], cells: list[str]) -> None:
 
 def _query_cells(session: Session, query: str, source: staged.Staged) -> list[str]:
     """The select list of `SELECT $1:"A"::T, … FROM @stage` over the columns of one file."""
-    tree = sql.parse(query)
+    tree = parsing.parse(query)
     if not isinstance(tree, exp.Select) or any(tree.args.get(c) for c in ("joins", "where", "group", "distinct")):
         raise unsupported("COPY INTO from anything but a plain SELECT over a stage")
     holder = rewrites.fold_names(tree)

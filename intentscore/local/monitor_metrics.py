@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from intentscore.local import monitor_formulas, sql
+from intentscore.local import monitor_formulas, parsing, sql
 from intentscore.local.catalog import Entry
 from intentscore.local.columns import TableColumn, table_columns
 from intentscore.local.errors import invalid
@@ -132,7 +132,7 @@ def _asked(session: Session, name: str, granularity: str | None, start: Any, end
     if segment[0] is not None:
         within += f" AND {quote(segment[0])} = {literal(str(segment[1]))}"
     with sql.Preparation(session) as preparation:
-        source = preparation.to_duckdb(sql.parse(f"SELECT * FROM {ObjectName(*entry.details['source']).duckdb}"))
+        source = preparation.to_duckdb(parsing.parse(f"SELECT * FROM {ObjectName(*entry.details['source']).duckdb}"))
     rows = session.shared.held(f"SELECT {at} AS _AT, * FROM ({source}) AS _SOURCE WHERE {within}")
     columns = tuple(table_columns(session, ObjectName(*entry.details["source"])))
     return Question(session, entry, f"FROM {rows}", segment, columns)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from intentscore.local import models, names, results, sql
+from intentscore.local import models, names, parsing, results, sql
 from intentscore.local.catalog import SCHEMA, Entry
 from intentscore.local.columns import TableColumn, table_columns
 from intentscore.local.errors import already_exists, does_not_exist, invalid
@@ -201,7 +201,7 @@ def _keep_baseline(session: Session, entry: Entry, parts: list[str] | None) -> N
         raise does_not_exist("Object", str(name))
     copied = f"{quote(entry.name.database)}.{SCHEMA}.{quote('BASELINE_' + session.engine.new_folder_name())}"
     with sql.Preparation(session) as preparation:
-        query = preparation.to_duckdb(sql.parse(f"SELECT * FROM {name.duckdb}"))
+        query = preparation.to_duckdb(parsing.parse(f"SELECT * FROM {name.duckdb}"))
         session.fetch(f"CREATE TABLE {copied} AS {query}")
     entry.details |= {"baseline": list(name), "baseline_table": copied}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fakesnow.statement_type import INSERT
 from sqlglot import exp
 
-from intentscore.local import results, sources, sql
+from intentscore.local import parsing, results, sources, sql
 from intentscore.local.names import quote
 from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner
@@ -38,7 +38,7 @@ def multi_insert(session: Session, head: Statement) -> Result:
         for emptied in {session.resolve(target[0]) for branch in branches for target in branch.targets}:
             session.fetch(f"DELETE FROM {session.physical(emptied)}")
     with sql.Preparation(session) as preparation:
-        prepared = preparation.to_duckdb(sql.parse(query, head.scanner.bindings))
+        prepared = preparation.to_duckdb(parsing.parse(query, head.scanner.bindings))
         given = session.duck.sql(prepared).to_arrow_table()
     counted: dict[str, int] = {}
     earlier: list[str] = []
@@ -54,7 +54,7 @@ def multi_insert(session: Session, head: Statement) -> Result:
 
 
 def _insert(session: Session, text: str, source: str) -> int:
-    tree = sql.parse(text)
+    tree = parsing.parse(text)
     for table in tree.find_all(exp.Table):
         if table.name == SOURCE:
             table.replace(sources.reference(source, exp.TableAlias(this=exp.to_identifier(SOURCE))))

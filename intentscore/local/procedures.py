@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from sqlglot import Expr, exp
 
-from intentscore.local import names, results, rewrites, routines, sql, types
+from intentscore.local import names, parsing, results, rewrites, routines, sql, types
 from intentscore.local.errors import SnowflakeError, invalid
 from intentscore.local.results import Result
 from intentscore.local.routines import PROCEDURE, Found
@@ -43,7 +43,7 @@ def call(session: Session, head: Statement) -> Result:
     given, bindings = scanner.parenthesised(), scanner.unused_bindings()
     scanner.end()
     if parts[-1].startswith("SYSTEM$"):
-        return sql.query(session, sql.parse(f"SELECT {parts[-1]}({given})", bindings))
+        return sql.query(session, parsing.parse(f"SELECT {parts[-1]}({given})", bindings))
     arguments = evaluate(session, read_arguments(given, bindings))
     return run(session, find(session, parts, arguments), arguments, describe_only=head.describe_only)
 
@@ -78,7 +78,7 @@ def call_anonymous(session: Session, head: Statement) -> Result:
 
 
 def read_arguments(text: str, bindings: Sequence[Any] = ()) -> list[Expr]:
-    parsed = sql.parse(f"SELECT _CALLED({text})", bindings)
+    parsed = parsing.parse(f"SELECT _CALLED({text})", bindings)
     called = parsed.expressions[0]
     return list(called.expressions)
 
@@ -113,7 +113,7 @@ def converted(session: Session, routine: Routine, arguments: Arguments) -> pa.Ta
     for i, parameter in enumerate(routine.arguments):
         at = arguments.named.index(parameter.name) if parameter.name in arguments.named else i
         if (arguments.named and parameter.name not in arguments.named) or at >= len(arguments.types):
-            value: Expr = sql.parse(f"SELECT {parameter.default}").expressions[0].unalias()
+            value: Expr = parsing.parse(f"SELECT {parameter.default}").expressions[0].unalias()
         else:
             value = exp.column(f"A{at}", quoted=True)
             if is_semi_structured(arguments.types[at]):

@@ -104,7 +104,7 @@ def _told(result: Result) -> list[list[str | None]]:
     """The rows as texts; a time is told in seconds."""
     arrays = []
     for column, kind in zip(result.table.columns, result.columns, strict=True):
-        array = _encoded(_combined(column), kind, None)
+        array = _encoded(_combined(column), kind)
         if kind.wire == "time":
             array = pa.array([None if n is None else json_rows.seconds(n) for n in array.to_pylist()], pa.string())
         arrays.append(array)

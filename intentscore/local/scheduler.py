@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sqlglot import exp
 
-from intentscore.local import schedules, sql, tasks
+from intentscore.local import parsing, schedules, tasks
 from intentscore.local.catalog import Entry
 from intentscore.local.errors import SnowflakeError
 from intentscore.local.names import ObjectName
@@ -117,7 +117,7 @@ class Scheduler:
             log.warning("dynamic table %s could not be refreshed: %s", name, error.message)
 
     def _sources(self, entry: Entry) -> list[ObjectName]:
-        query = sql.parse(entry.details["query"])
+        query = parsing.parse(entry.details["query"])
         found = [table for table in query.find_all(exp.Table) if isinstance(table.this, exp.Identifier)]
         return [self._session.resolve([_folded(part) for part in table.parts]) for table in found]
 

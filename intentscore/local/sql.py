@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, time
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -14,16 +11,14 @@ import pyarrow as pa
 from fakesnow.statement_type import DELETE, INSERT, MERGE, SELECT, UPDATE
 from sqlglot import Expr, exp
 from sqlglot.dialects.dialect import Dialect
-from sqlglot.errors import ParseError, SqlglotError, UnsupportedError
-from sqlglot.tokenizer_core import Token, TokenType
+from sqlglot.errors import SqlglotError, UnsupportedError
 
 from intentscore.local import (
     assigning,
     columns,
     context_functions,
-    dialect,
     load_history,
-    model_aliases,
+    parsing,
     results,
     rewrites,
     shapes,
@@ -33,132 +28,20 @@ from intentscore.local import (
     widening,
 )  # fmt: skip
 from intentscore.local.errors import (
-    COMPILATION,
     NumberTooWideError,
-    SnowflakeError,
     duplicate_row,
     invalid_identifier,
-    syntax_error,
     unsupported,
 )
 from intentscore.local.results import Result
-from intentscore.local.scanner import Scanner, tokenize
+from intentscore.local.scanner import Scanner
 from intentscore.local.shapes import Field
 from intentscore.local.statements import Effect, describe, read_head
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
 
-logging.getLogger("sqlglot").setLevel(logging.ERROR)  # what it cannot read, we refuse by name ourselves
-MOST_IN_A_LIST = 200_000
-SNOWFLAKE = dialect.Engine()
 DUCKDB = Dialect.get_or_raise("duckdb")
-
-
-def parse(text: str, bindings: Sequence[Any] = (), *, describe_only: bool = False) -> Expr:
-    """One statement as sqlglot's tree, with bound values in their places; to be described it needs none."""
-    tokens = tokenize(text)
-    _refuse_long_list(tokens)
-    tokens = model_aliases.expand(_conditions_first(_without_scoped(tokens)))
-    try:
-        parsed = [
-            e for e in dialect.Parser(dialect="snowflake").parse(tokens, text) if e and not isinstance(e, exp.Semicolon)
-        ]
-    except ParseError as error:
-        raise syntax_error(_first_error(error)) from None
-    if len(parsed) != 1:
-        raise SnowflakeError(
-            f"Actual statement count {len(parsed)} did not match the desired statement count 1.", 8, "0A000"
-        )
-    if isinstance(parsed[0], exp.Command):
-        raise unsupported(f"the statement {describe(read_head(Scanner(text)))}: {text[:120]}")
-    return bind(_with_default_schema(parsed[0]), bindings, unset_allowed=describe_only)
-
-
-def _with_default_schema(root: Expr) -> Expr:
-    """`DB..T` is a table of the schema PUBLIC."""
-    for table in root.find_all(exp.Table):
-        if table.args.get("catalog") and not table.db:
-            table.set("db", exp.to_identifier("PUBLIC", quoted=True))
-    return root
-
-
-def _refuse_long_list(tokens: list[Token]) -> None:
-    """VALUES has a limit of rows."""
-    if len(tokens) <= MOST_IN_A_LIST or not any(token.token_type is TokenType.VALUES for token in tokens[:1000]):
-        return
-    depth = rows = 0
-    for token in tokens:
-        rows += depth <= 1 and token.token_type is TokenType.L_PAREN
-        depth += (token.token_type is TokenType.L_PAREN) - (token.token_type is TokenType.R_PAREN)
-    if rows > MOST_IN_A_LIST:
-        detail = f"maximum number of expressions in a list exceeded, expected at most {MOST_IN_A_LIST:,}, got {rows:,}"
-        raise SnowflakeError(f"{COMPILATION}{detail}", 1795, "42601")
-
-
-def _without_scoped(tokens: list[Token]) -> list[Token]:
-    """SCOPED TEMPORARY is TEMPORARY to sqlglot."""
-    following = [token.text.upper() for token in tokens[1:]] + [""]
-    return [
-        token
-        for token, after in zip(tokens, following, strict=True)
-        if token.text.upper() != "SCOPED" or after not in ("TEMP", "TEMPORARY")
-    ]
-
-
-def _conditions_first(tokens: list[Token]) -> list[Token]:
-    """CREATE TABLE T IF NOT EXISTS (…) is CREATE TABLE IF NOT EXISTS T (…) to sqlglot."""
-    words = [token.text.upper() for token in tokens[:24]]
-    if words[:1] != ["CREATE"] or "TABLE" not in words or "IF" not in words:
-        return tokens
-    table, condition = words.index("TABLE") + 1, words.index("IF")
-    if condition <= table or "(" in words[:condition] or words[condition : condition + 3] != ["IF", "NOT", "EXISTS"]:
-        return tokens
-    name, clause = tokens[table:condition], tokens[condition : condition + 3]
-    return [*tokens[:table], *clause, *name, *tokens[condition + 3 :]]
-
-
-def _first_error(error: ParseError) -> str:
-    found = error.errors[0] if error.errors else {}
-    what = f"unexpected '{word}'" if (word := found.get("highlight")) else found.get("description", error)
-    return f"line {found.get('line', 1)} at position {found.get('col', 0)} {what}."
-
-
-def bind(root: Expr, bindings: Sequence[Any], *, unset_allowed: bool = False) -> Expr:
-    """Bound values as literals, `?` and `:1` alike."""
-    waiting = iter(bindings)
-    for node in list(root.find_all(exp.Placeholder, bfs=False)):
-        if node.name.isdigit():
-            value = bindings[int(node.name) - 1] if not unset_allowed or int(node.name) <= len(bindings) else None
-        else:
-            try:
-                value = next(waiting)
-            except StopIteration:
-                if not unset_allowed:
-                    raise syntax_error("bind variable ? not set.") from None
-                value = None
-        literal = as_literal(value)
-        if node is root:
-            return literal
-        node.replace(literal)
-    return root
-
-
-def as_literal(value: Any) -> Expr:
-    match value:
-        case datetime():
-            kind = "TIMESTAMPTZ" if value.tzinfo else "TIMESTAMP"
-            return exp.cast(exp.Literal.string(value.isoformat(" ")), kind)
-        case date():
-            return exp.cast(exp.Literal.string(value.isoformat()), "DATE")
-        case time():
-            return exp.cast(exp.Literal.string(value.isoformat()), "TIME")
-        case bytes() | bytearray():
-            return exp.HexString(this=bytes(value).hex())
-        case Decimal():
-            return exp.Literal.number(str(value))
-        case _:
-            return exp.convert(value)
 
 
 class Preparation(contextlib.ExitStack):
@@ -217,14 +100,14 @@ def generate(root: Expr) -> str:
 
 
 def execute(session: Session, text: str, bindings: Sequence[Any], *, describe_only: bool) -> Result:
-    expression = parse(text, bindings, describe_only=describe_only)
+    expression = parsing.parse(text, bindings, describe_only=describe_only)
     if isinstance(expression, (exp.Query, exp.Values)):
         try:
             with session.effect(Effect.READ):
                 return query(session, expression, describe_only=describe_only)
         except NumberTooWideError:
             with widening.wide_numbers(session), session.effect(Effect.READ):
-                return query(session, parse(text, bindings))
+                return query(session, parsing.parse(text, bindings))
     runner = _DML.get(type(expression))
     if runner is None:
         raise unsupported(f"the statement {describe(read_head(Scanner(text)))}: {text[:120]}")
@@ -233,7 +116,7 @@ def execute(session: Session, text: str, bindings: Sequence[Any], *, describe_on
 
     def write() -> Result:
         with session.effect(Effect.WRITE):
-            return runner(session, parse(text, bindings))
+            return runner(session, parsing.parse(text, bindings))
 
     return widening.retried(session, expression, write)
 
@@ -308,7 +191,7 @@ def _as_sent(prepared: str, columns: Sequence[types.ColumnType]) -> str:
 
 def run_text(session: Session, text: str) -> Result:
     """A query in Snowflake's SQL, from a handler."""
-    return query(session, parse(text))
+    return query(session, parsing.parse(text))
 
 
 # ---------------------------------------------------------------------------- DML
@@ -405,7 +288,7 @@ _DML: dict[type[Expr], Callable[..., Result]] = {
 
 def insert_batch(session: Session, text: str, columns: list[list[Any]]) -> Result:
     """An array binding: INSERT … VALUES (?, …) for many rows at once, as one INSERT … SELECT from Arrow."""
-    expression = parse_unbound(text)
+    expression = parsing.parse_unbound(text)
     values = expression.expression if isinstance(expression, exp.Insert) else None
     if not isinstance(values, exp.Values) or len(values.expressions) != 1:
         return _row_by_row(session, text, columns)
@@ -423,13 +306,6 @@ def _insert_rows(session: Session, expression: Expr, table: pa.Table) -> Result:
         expression.set("expression", exp.select(*cells).from_(source))
         inserted = session.fetch(preparation.to_duckdb(expression))[0][0]
     return results.counts(INSERT, rows_inserted=inserted)
-
-
-def parse_unbound(text: str) -> Expr:
-    parsed = dialect.Parser(dialect="snowflake").parse(tokenize(text), text)
-    if not parsed or parsed[0] is None:
-        raise syntax_error("empty statement")
-    return parsed[0]
 
 
 def _row_by_row(session: Session, text: str, columns: list[list[Any]]) -> Result:

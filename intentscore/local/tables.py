@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import Expr, exp
 
-from intentscore.local import keys, names, results, rewrites, sql
+from intentscore.local import keys, names, parsing, results, rewrites
 from intentscore.local.catalog import CLUSTERING, OF_TABLES, Entry
 from intentscore.local.errors import COMPILATION, SnowflakeError, already_exists, does_not_exist, unsupported
 from intentscore.local.names import ObjectName, display, fold, literal, quote
@@ -284,7 +284,7 @@ def rename(session: Session, old: ObjectName, new: ObjectName) -> None:
 def _alter_columns(session: Session, name: ObjectName, scanner: Scanner) -> None:
     """ADD, DROP, RENAME and ALTER COLUMN, which DuckDB has itself, and keys, which it has not."""
     text = scanner.rest()
-    tree = sql.parse(f"ALTER TABLE X {text}")
+    tree = parsing.parse(f"ALTER TABLE X {text}")
     if not isinstance(tree, exp.Alter):
         raise unsupported(f"this ALTER TABLE: {scanner.text[:120]}")
     for action in tree.args["actions"]:

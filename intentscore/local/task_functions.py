@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from intentscore.local import names, results, sql, task_statements, tasks
+from intentscore.local import names, parsing, results, sql, task_statements, tasks
 from intentscore.local.context_functions import context_function
 from intentscore.local.errors import SnowflakeError, invalid
 from intentscore.local.results import Result
@@ -116,7 +116,7 @@ def original_schedule(run: GraphRun) -> str:
 def call_system_function(session: Session, head: Statement) -> Result:
     """A system function is called as a procedure too; its value is the only cell."""
     head.scanner.at -= 1
-    query = sql.parse(f"SELECT {head.scanner.rest()}", head.scanner.bindings)
+    query = parsing.parse(f"SELECT {head.scanner.rest()}", head.scanner.bindings)
     answer = sql.query(session, query)
     return Result(answer.table.rename_columns([head.words[1]]), answer.columns)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from sqlglot import Expr, exp
 
-from intentscore.local import context_functions, rewrites, routines, sql
+from intentscore.local import context_functions, parsing, rewrites, routines, sql
 from intentscore.local.errors import SnowflakeError, unsupported
 from intentscore.local.names import quote
 from intentscore.local.procedures import leased
@@ -111,7 +111,7 @@ def arranged(routine: Routine, given: Sequence[Expr]) -> list[Expr]:
         elif not named and i < len(given):
             cells.append(given[i])
         else:
-            cells.append(sql.parse(f"SELECT {parameter.default}").expressions[0].unalias())
+            cells.append(parsing.parse(f"SELECT {parameter.default}").expressions[0].unalias())
     return cells
 
 
@@ -167,7 +167,7 @@ def sql_body(found: Found, arguments: Sequence[Expr], session: Session) -> Expr:
 def prepared_body(found: Found, arguments: Sequence[Expr], session: Session) -> Expr:
     text = (found.routine.body or "").strip().rstrip(";")
     is_query = text.upper().lstrip("( \n").startswith(("SELECT", "WITH"))
-    parsed = sql.parse(text) if is_query else sql.parse(f"SELECT {text}").expressions[0].unalias()
+    parsed = parsing.parse(text) if is_query else parsing.parse(f"SELECT {text}").expressions[0].unalias()
     holder = exp.Paren(this=parsed)
     rewrites.fold_names(rewrites.name_columns(holder) if is_query else holder)
     values = {p.name: argument for p, argument in zip(found.routine.arguments, arguments, strict=True)}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import Expr, exp
 
-from intentscore.local import computed_views, results, spelling, sql, types
+from intentscore.local import computed_views, parsing, results, spelling, sql, types
 from intentscore.local.columns import NOT_NULL
 from intentscore.local.errors import already_exists, does_not_exist, invalid
 from intentscore.local.names import ObjectName, display, literal, quote
@@ -111,7 +111,7 @@ def create_view(session: Session, head: Statement) -> Result:
     with sql.Preparation(session, describe_only=True) as preparation:
         if head.scanner.bindings:
             raise invalid("Bind variables not allowed in view and UDF definitions")
-        parsed = sql.parse(definition.query)
+        parsed = parsing.parse(definition.query)
         rewritten = preparation.rewrite(parsed.copy())
         query = sql.generate(rewritten)
         known = known_columns(session, preparation, query, [column for column, _ in definition.columns])

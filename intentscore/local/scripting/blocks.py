@@ -12,12 +12,12 @@ from sqlglot.tokenizer_core import TokenType
 from intentscore.local import results, types
 from intentscore.local.errors import SnowflakeError
 from intentscore.local.names import ObjectName
+from intentscore.local.parsing import as_literal
 from intentscore.local.results import Result
 from intentscore.local.scanner import tokenize
 from intentscore.local.scripting import parser
 from intentscore.local.scripting.interpreter import Interpreter, Returned, cast, select
 from intentscore.local.scripting.variables import Scope, Variable, literal
-from intentscore.local.sql import as_literal
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
