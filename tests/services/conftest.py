@@ -144,7 +144,9 @@ def reported(pipeline: Trained, tmp_path_factory: pytest.TempPathFactory) -> Rep
     tables = TableNames(
         scores="REPORTED_SCORES", challenger_scores="REPORTED_CHALLENGERS", explanations="REPORTED_REASONS"
     )
-    settings = work.settings.model_copy(update={"model_name": "REPORTED", "tables": tables})
+    # so few simulated sessions are compared, too, when there is no data set
+    gates = work.settings.promotion.model_copy(update={"min_sessions": 50, "min_buyers": 10})
+    settings = work.settings.model_copy(update={"model_name": "REPORTED", "tables": tables, "promotion": gates})
     other = train(work.session, settings, QUICK.model_copy(update={"exclude": ("PAGE_VALUES",), "seed": 8}))
     for run in (pipeline.trained.run_id, other.run_id):
         register(work.session, settings, run)
