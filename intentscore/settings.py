@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
@@ -100,6 +101,7 @@ class PromotionSettings(Strict):
 
 
 CALENDAR = ("IS_WEEKEND", "SPECIAL_DAY", "MONTH_NUMBER", "MONTH_SIN", "MONTH_COS")
+APART = ("*_WITH_VALUE", "*_WITHOUT_VALUE")
 
 
 class MonitoringLimits(Strict):
@@ -120,10 +122,14 @@ class MonitoringLimits(Strict):
     min_sessions: Annotated[int, Field(ge=1)] = 30
     recent_days: Annotated[int, Field(ge=0, le=366)] = 28
     min_recent_sessions: Annotated[int, Field(ge=1)] = 500
-    not_limited: tuple[Name, ...] = CALENDAR
+    not_limited: tuple[str, ...] = (*CALENDAR, *APART)
     max_auc_loss: Annotated[float, Field(ge=0, le=1)] = 0.03
     max_calibration_error: Annotated[float, Field(ge=0, le=1)] = 0.05
     min_buyers: Annotated[int, Field(ge=1)] = 30
+
+    def has_limits(self, column: str) -> bool:
+        """Unless it is one of `not_limited`, in which * stands for any letters."""
+        return not any(fnmatchcase(column, pattern) for pattern in self.not_limited)
 
 
 class MonitoringSettings(Strict):

@@ -20,9 +20,12 @@ GRID = 200
 TAIL = 50
 
 
-def chance(baselines: Sequence[Reference], sessions: int, days: int, seed: int = 0) -> Mapping[str, Drift]:
+def chance(
+    baselines: Sequence[Reference], sessions: int, days: int, seed: int = 0, values: int | None = None
+) -> Mapping[str, Drift]:
     """By column, the largest measures among `days` days of that many sessions drawn from the baseline itself.
 
+    `values` of the sessions are not missing; None for as many as in the baseline.
     The baseline is a sample too: with m values in it, a day of n varies about it as one of n m / (n + m) about the
     truth. `shift` and `scale` are what the same share of days passes, one way or the other; their laws are known:
     normal with the variance of the rank sum, and that of a mean of exponential draws.
@@ -31,7 +34,8 @@ def chance(baselines: Sequence[Reference], sessions: int, days: int, seed: int =
     for number, baseline in enumerate(baselines):
         rng = np.random.default_rng([seed, number])
         m = baseline.size
-        size = max(1, comparable_size(sessions * m / (sessions + m)))
+        n = sessions * (1 - baseline.missing) if values is None else values
+        size = max(1, comparable_size(n * m / (n + m)))
         counts = rng.multinomial(size, baseline.shares, size=days) / size
         wasserstein = None
         if baseline.numeric:
@@ -42,8 +46,8 @@ def chance(baselines: Sequence[Reference], sessions: int, days: int, seed: int =
             psi=float(psi(counts, baseline.shares).max()),
             jensen_shannon=float(jensen_shannon(counts, baseline.shares).max()),
             wasserstein=wasserstein,
-            shift=_shift_by_chance(baseline, sessions, days),
-            scale=_scale_by_chance(baseline, sessions, days),
+            shift=_shift_by_chance(baseline, n, days),
+            scale=_scale_by_chance(baseline, n, days),
             missing=float(absent.max() - baseline.missing),
         )
     return found
@@ -75,8 +79,8 @@ def _widths(values: Floats) -> Floats:
     return widths
 
 
-def _shift_by_chance(baseline: Reference, sessions: int, days: int) -> float | None:
-    n, m = _non_zero(baseline, sessions)
+def _shift_by_chance(baseline: Reference, values: float, days: int) -> float | None:
+    n, m = _non_zero(baseline, values)
     if m < MIN_NON_ZERO or n < 1:
         return None
     ties = np.unique(baseline.non_zero, return_counts=True)[1] / m
@@ -84,15 +88,15 @@ def _shift_by_chance(baseline: Reference, sessions: int, days: int) -> float | N
     return float(norm.isf(0.5 / (days + 1)) * np.sqrt(variance))
 
 
-def _scale_by_chance(baseline: Reference, sessions: int, days: int) -> float | None:
-    n, m = _non_zero(baseline, sessions)
+def _scale_by_chance(baseline: Reference, values: float, days: int) -> float | None:
+    n, m = _non_zero(baseline, values)
     if m < MIN_NON_ZERO or n < 1:
         return None
     size = n * m / (n + m)
     return float(gamma.isf(0.5 / (days + 1), size) / size)
 
 
-def _non_zero(baseline: Reference, sessions: int) -> tuple[float, int]:
-    """How many values of a day are expected not to be zero, and how many of the baseline are not."""
+def _non_zero(baseline: Reference, values: float) -> tuple[float, int]:
+    """How many of a day's values are expected not to be zero, and how many of the baseline are not."""
     m = len(baseline.non_zero)
-    return sessions * (1 - baseline.missing) * m / baseline.size, m
+    return values * m / baseline.size, m

@@ -96,20 +96,24 @@ class Limits:
     def __init__(self, baseline: Mapping[str, Reference], limits: MonitoringLimits) -> None:
         self.baseline = baseline
         self._limits = limits
-        self._known: dict[tuple[str, int, int], Drift] = {}
+        self._known: dict[tuple[str, int, int, int], Drift] = {}
 
-    def of_day(self, sessions: int) -> Mapping[str, Drift]:
-        """By column; a limit is None where the column has none, and all are on a day with too few sessions."""
-        return {name: self.of_column(name, sessions) for name in self.baseline}
+    def of_column(self, values: pd.Series[Any], days: int | None = None) -> Drift:
+        """Of the column's values on a day; with fewer than all days drawn, where the limit at least is.
 
-    def of_column(self, column: str, sessions: int, days: int | None = None) -> Drift:
-        """With fewer than all days drawn, where the limit at least is."""
-        if sessions < self._limits.min_sessions or column in self._limits.not_limited:
+        A limit is None where the column has none, and on a day with too few sessions; all but that of missing values
+        are with too few values.
+        """
+        column, sessions, known = str(values.name), len(values), int(values.notna().sum())
+        if sessions < self._limits.min_sessions or not self._limits.has_limits(column):
             return NO_LIMITS
-        key = (column, comparable_size(sessions), min(days or self._limits.chance_days, self._limits.chance_days))
+        drawn = min(days or self._limits.chance_days, self._limits.chance_days)
+        key = (column, comparable_size(sessions), comparable_size(known), drawn)
         if key not in self._known:
             one = self.baseline[column]
-            self._known[key] = self._raised(one, chance([one], key[1], key[2] - 1)[column])
+            found = self._raised(one, chance([one], key[1], drawn - 1, values=key[2])[column])
+            enough = known >= self._limits.min_sessions
+            self._known[key] = found if enough else replace(NO_LIMITS, missing=found.missing)
         return self._known[key]
 
     def _raised(self, baseline: Reference, by_chance: Drift) -> Drift:
@@ -140,17 +144,17 @@ class Comparison:
         if column not in known:
             return None
         found = measure(known[column], rows[column].to_numpy())
-        if not exceeded(found, self._limits.of_column(column, len(rows), SCREENING_DAYS)):
+        if not exceeded(found, self._limits.of_column(rows[column], SCREENING_DAYS)):
             return None
-        allowed = self.allowed(column, len(rows))
+        allowed = self.allowed(rows[column])
         ratios = times_the_limit(found, allowed)
         name = max(ratios, key=lambda name: ratios[name], default=None)
         if name is None or ratios[name] <= 1:
             return None
         return Change(column, name, getattr(found, name), getattr(allowed, name), self.what)
 
-    def allowed(self, column: str, sessions: int) -> Drift:
-        return self._limits.of_column(column, sessions)
+    def allowed(self, values: pd.Series[Any]) -> Drift:
+        return self._limits.of_column(values)
 
 
 class RecentDays(Comparison):
@@ -159,8 +163,8 @@ class RecentDays(Comparison):
     def __init__(self, sessions: pd.DataFrame, limits: MonitoringLimits) -> None:
         super().__init__(RECENT, sessions, limits)
 
-    def allowed(self, column: str, sessions: int) -> Drift:
-        return replace(super().allowed(column, sessions), wasserstein=None)
+    def allowed(self, values: pd.Series[Any]) -> Drift:
+        return replace(super().allowed(values), wasserstein=None)
 
 
 class UnseenMonth(Comparison):
@@ -171,10 +175,11 @@ class UnseenMonth(Comparison):
         self._months = tuple(months)
         self._farthest: dict[str, Drift] = {}
 
-    def allowed(self, column: str, sessions: int) -> Drift:
+    def allowed(self, values: pd.Series[Any]) -> Drift:
+        column = str(values.name)
         if column not in self._farthest:
             self._farthest[column] = _farthest(list(self._differences(column)))
-        return widened(super().allowed(column, sessions), self._farthest[column])
+        return widened(super().allowed(values), self._farthest[column])
 
     def _differences(self, column: str) -> Iterator[Drift]:
         """Of each month from the others."""
@@ -192,7 +197,7 @@ class Watch:
         self._limits = limits
         self._days: dict[Any, pd.DataFrame] = dict(list(values.groupby(DAY)))
         self._none = values.iloc[:0]
-        self._columns = [name for name in watched_columns(values) if name not in limits.not_limited]
+        self._columns = [name for name in watched_columns(values) if limits.has_limits(name)]
 
     def rows(self, day: date) -> pd.DataFrame:
         return self._days.get(day, self._none)

@@ -203,11 +203,11 @@ def _drifts(
         changes = watch.changes(day)
         alarms += [_alarm(day, change) for change in changes]
         rows, changed = watch.rows(day), {change.column for change in changes}
-        allowed = by_size.of_day(len(rows))
         for column, reference in baseline.items():
             of_monitor = {name: measured[day].get((metric, column)) for name, metric in OF_DRIFT.items()}
             found = Drift(**of_monitor, **drift.beside_monitor(reference, rows[column].to_numpy()))
-            drifts.append(_column_drift(day, reference, found, allowed[column], alarming=column in changed))
+            allowed = by_size.of_column(rows[column])
+            drifts.append(_column_drift(day, reference, found, allowed, alarming=column in changed))
     return tuple(drifts), tuple(alarms)
 
 

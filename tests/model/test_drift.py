@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from intentscore.model.drift import (
     scale,
     widened,
 )
-from intentscore.services.monitor_limits import DAY, Watch
+from intentscore.services.monitor_limits import DAY, Limits, Watch, references
 from intentscore.settings import MonitoringLimits
 
 Values = npt.NDArray[Any]
@@ -233,5 +234,27 @@ def test_the_scale_sees_page_values_grow_before_any_other_measure() -> None:
     assert sum(bool(exceeded(measure(baseline, day), limits)) for day in days) <= 1
 
 
+def test_a_column_that_most_sessions_lack_is_judged_by_the_values_it_has() -> None:
+    rng = np.random.default_rng(5)
+
+    def values(sessions: int, factor: float = 1.0) -> npt.NDArray[np.float64]:
+        return np.where(rng.random(sessions) < 0.2, rng.gamma(2, factor, sessions), np.nan)
+
+    baseline = references(pd.DataFrame({"X": values(20_000)}))
+    limits = Limits(baseline, MonitoringLimits())
+
+    def beyond(day: npt.NDArray[np.float64]) -> tuple[str, ...]:
+        return exceeded(measure(baseline["X"], day), limits.of_column(pd.Series(day, name="X")))
+
+    assert sum(bool(beyond(values(200))) for _ in range(200)) <= 2
+    assert sum("shift" in beyond(values(1000, 1.5)) for _ in range(20)) >= 18
+    assert beyond(np.r_[np.full(172, np.nan), np.full(28, 50.0)]) == ()  # too few values to say anything
+    assert beyond(np.full(200, np.nan)) == ("missing",)
+
+
 def test_the_limited_features_are_those_the_list_has() -> None:
-    assert set(MonitoringLimits().not_limited) < {feature.name for feature in FEATURES}
+    names = {feature.name for feature in FEATURES}
+    limits = MonitoringLimits()
+    assert all(any(fnmatchcase(name, pattern) for name in names) for pattern in limits.not_limited)
+    assert limits.has_limits("EXIT_RATES")
+    assert not limits.has_limits("EXIT_RATES_WITH_VALUE")
