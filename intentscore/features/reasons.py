@@ -83,6 +83,7 @@ def _one_of(*cases: tuple[str, str], otherwise: str) -> Wording:
 
 
 NO_VALUE = "No page seen has led to a purchase before (none has a page value)"
+SOME_VALUE = "Pages seen have led to purchases before (they have a page value)"
 WORDINGS: dict[str, Wording] = {
     "ADMINISTRATIVE": _says("The shopper saw {value}", _count("administrative page")),
     "ADMINISTRATIVE_DURATION": _says("The shopper spent {value} on administrative pages", _time),
@@ -109,7 +110,7 @@ WORDINGS: dict[str, Wording] = {
     "TOTAL_EXIT_RATE": _says("The exit rates of the pages seen add up to {value}", _percent),
     "TOTAL_BOUNCE_RATE": _says("The bounce rates of the pages seen add up to {value}", _percent),
     "HAS_PAGE_VALUE": _one_of(
-        ("{v} = 1", "Pages seen have led to purchases before (they have a page value)"),
+        ("{v} = 1", SOME_VALUE),
         otherwise=NO_VALUE,
     ),
     "LOG_PAGE_VALUES": _says(
@@ -186,7 +187,7 @@ def reason_sql(feature: str, value: str, log_odds: str, features: Iterable[Featu
     """The sentence, as SQL; `feature`, `value` and `log_odds` are the SQL of what it is about."""
     listed = tuple(features)
     told = "\n".join(f"WHEN {literal(one.name)} THEN {_wording(one)(value)}" for one in listed)
-    missing = "\n".join(f"WHEN {literal(one.name)} THEN {literal(f'{_capital(one)}: none')}" for one in listed)
+    missing = "\n".join(f"WHEN {literal(one.name)} THEN {literal(_absent(one))}" for one in listed)
     return f"COALESCE(CASE {feature}\n{told}\nEND, CASE {feature}\n{missing}\nEND) || {_effect(log_odds)} || '.'"
 
 
@@ -198,6 +199,13 @@ def _wording(feature: Feature) -> Wording:
         sentence, unit = WORDINGS_WITHIN_DAYS[within[1]]
         return _says(sentence.replace("{days}", within[2]), unit)
     return own or _says(f"{_capital(feature)}: {{value}}", _number(2))
+
+
+def _absent(feature: Feature) -> str:
+    """What a missing value says: a feature that stands apart is missing where its condition does not hold."""
+    if apart := APART.fullmatch(feature.name):
+        return NO_VALUE if apart[2] == "WITH" else SOME_VALUE
+    return f"{_capital(feature)}: none"
 
 
 def _given(condition: str, wording: Wording) -> Wording:

@@ -52,7 +52,7 @@ def config() -> TrainConfig:
             "num_boost_round": 200,
             "early_stopping_rounds": 20,
             "categorical": ["VISITOR_CODE"],
-            "params": {"learning_rate": 0.1, "num_leaves": 8},
+            "params": {"learning_rate": 0.1, "num_leaves": 8, "colsample_bytree": 0.8},
         }
     )
 

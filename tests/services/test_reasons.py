@@ -116,7 +116,12 @@ def test_the_effect_on_the_odds_is_told_by_direction_and_size(session: Session) 
 def test_a_missing_value_is_told_for_every_feature(session: Session) -> None:
     found = sentences(session, [(name, None, -0.3) for name in feature_names()])
     for (name, _, _), told in found.items():
-        assert told.lower() == f"{meanings(FEATURES)[name]}: none, which lowers the odds of a purchase by 26%.".lower()
+        fact = f"{meanings(FEATURES)[name]}: none"
+        if name.endswith("_WITH_VALUE"):
+            fact = "No page seen has led to a purchase before (none has a page value)"
+        elif name.endswith("_WITHOUT_VALUE"):
+            fact = "Pages seen have led to purchases before (they have a page value)"
+        assert told.lower() == f"{fact}, which lowers the odds of a purchase by 26%.".lower()
 
 
 def test_a_feature_without_a_wording_is_told_by_its_meaning(session: Session) -> None:
