@@ -12,12 +12,14 @@ ELSEWHERE = {"browser": "make test-browser", "snowflake": "make test-snowflake"}
 NO_ACCOUNT = "no Snowflake account: set INTENTSCORE_CONNECTION, or INTENTSCORE_CONNECTION=env and SNOWFLAKE_*"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if os.environ.get("INTENTSCORE_CONNECTION"):
-        return
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Side by side run two groups that take about as long; the services' tests share a pipeline, in their order."""
+    side_by_side = config.pluginmanager.hasplugin("xdist")
     for item in items:
-        if item.get_closest_marker("snowflake"):
+        if item.get_closest_marker("snowflake") and not os.environ.get("INTENTSCORE_CONNECTION"):
             item.add_marker(pytest.mark.skip(reason=NO_ACCOUNT))
+        if side_by_side:
+            item.add_marker(pytest.mark.xdist_group("services" if "services" in item.path.parts else "others"))
 
 
 _left_out: Counter[str] = Counter()
