@@ -15,6 +15,7 @@ from datetime import date, timedelta
 from functools import cached_property
 
 import duckdb
+import lightgbm as lgb
 import numpy as np
 import pandas as pd
 
@@ -54,7 +55,7 @@ class Shop:
         return self.sessions[DAY] <= self.learned_until
 
     @cached_property
-    def booster(self) -> object:
+    def booster(self) -> lgb.Booster:
         past = self.sessions[self.learned]
         return boost(features(past), past["REVENUE"].to_numpy(bool), CATEGORICAL, ROUNDS, TrainConfig(), 7)
 
@@ -70,7 +71,7 @@ class Shop:
     def values(self, sessions: pd.DataFrame) -> pd.DataFrame:
         """What the monitor's view has of these sessions."""
         matrix = features(sessions)
-        score = np.asarray(self.booster.predict(matrix.to_numpy()))  # type: ignore[attr-defined]
+        score = np.asarray(self.booster.predict(matrix.to_numpy()))
         texts = {name: matrix[name].astype(int).astype(str).to_numpy(object) for name in CATEGORICAL}
         return matrix.assign(**texts).assign(**{SCORE: score, DAY: sessions[DAY].to_numpy()})
 

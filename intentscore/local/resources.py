@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from intentscore.local import results, types
 from intentscore.local.catalog import CLUSTERING, OWNER, TABLE, Entry
 from intentscore.local.columns import table_columns
-from intentscore.local.errors import does_not_exist
 from intentscore.local.names import ObjectName, display
 from intentscore.local.results import Result
-from intentscore.local.routines import FUNCTION, PROCEDURE, read_signature
+from intentscore.local.routine_listing import named_routine
+from intentscore.local.routines import FUNCTION, PROCEDURE
 from intentscore.local.show import Listing, Relation, read_listing, relations, show_databases, show_schemas
 from intentscore.local.signatures import Parameter, Routine
 from intentscore.local.statements import Statement, statement
@@ -139,12 +139,7 @@ def describe_function(session: Session, head: Statement) -> Result:
 
 
 def _described(session: Session, head: Statement, kind: str) -> Result:
-    key = read_signature(session, head.scanner)
-    head.scanner.end()
-    entry = session.catalog.get(kind, key)
-    if entry is None:
-        raise does_not_exist(kind.title(), key.name.partition("(")[0])
-    return _answer([_routine(entry, kind)])
+    return _answer([_routine(named_routine(session, head, kind), kind)])
 
 
 def _routine(entry: Entry, kind: str) -> Resource:

@@ -113,12 +113,18 @@ def describe_function(session: Session, head: Statement) -> Result:
     return _describe(session, head, FUNCTION)
 
 
-def _describe(session: Session, head: Statement, kind: str) -> Result:
+def named_routine(session: Session, head: Statement, kind: str) -> Entry:
+    """The routine whose signature ends the statement."""
     key = read_signature(session, head.scanner)
     head.scanner.end()
     entry = session.catalog.get(kind, key)
     if entry is None:
         raise does_not_exist(kind.title(), key.name.partition("(")[0])
+    return entry
+
+
+def _describe(session: Session, head: Statement, kind: str) -> Result:
+    entry = named_routine(session, head, kind)
     described = _properties(Routine.from_json(entry.details["routine"]), kind)
     return results.rows({"property": types.TEXT, "value": types.TEXT}, list(described.items()))
 
