@@ -151,7 +151,9 @@ AGGREGATES = [
     ("approx_percentile(n, 0.5)", 2.0),
     ("approx_percentile_estimate(approx_percentile_accumulate(n), 0.5)", 2.0),
     ("corr(n, x)", pytest.approx(1.0)),
-    ("hash_agg(n) = hash_agg(n)", True),
+    ("hash_agg(g, n) = hash_agg(g, n)", True),
+    ("hash_agg(g) = hash_agg(distinct g)", False),  # each comes twice
+    ("hash_agg(n) = hash_agg(distinct n)", False),
 ]
 ROWS = "(select column1 as g, column2 as n, column2::float as x from values ('a', 1), ('a', 2), ('b', 2), ('b', 4))"
 
@@ -246,6 +248,14 @@ def test_a_random_seed_gives_each_row_a_number_of_its_own(connection: SnowflakeC
 def test_a_row_is_hashed_and_made_an_object_by_its_star(value: Value) -> None:
     assert json.loads(value(f"object_construct(*) from {ROWS} where n = 4")) == {"G": "b", "N": 4, "X": 4.0}
     assert value(f"count(distinct h) from (select hash(*) as h from {ROWS})") == 4
+
+
+def test_a_hash_of_rows_takes_them_in_any_order_and_none_for_nothing(value: Value) -> None:
+    assert value(f"hash_agg(*) from (select * from {ROWS} where false)") == 0
+    upwards, downwards = (f"(select hash_agg(n) from (select n from {ROWS} order by n {way}))" for way in ("", "desc"))
+    assert value(f"{upwards} = {downwards}") is True
+    windows = f"(select g, hash_agg(n) over (partition by g) as h from {ROWS})"
+    assert value(f"min(h) = (select hash_agg(n) from {ROWS} where g = 'b') from {windows} where g = 'b'") is True
 
 
 def test_an_order_by_an_expression_over_an_alias(connection: SnowflakeConnection) -> None:

@@ -8,6 +8,7 @@ from sqlglot import Expr, exp
 
 from intentscore.local.rewrites.functions import function
 from intentscore.local.rewrites.macros import macro
+from intentscore.local.rewrites.numbers import hash_of
 from intentscore.local.rewrites.registry import cast, rewrite
 from intentscore.local.rewrites.semistructured import array, variant
 
@@ -74,8 +75,9 @@ _SPREADS: dict[type[Expr], str] = {
 
 
 @rewrite(
-    *_SPREADS, exp.Avg, exp.ArrayAgg, exp.ArrayUniqueAgg, exp.ObjectAgg, exp.GroupConcat, exp.ApproxDistinct, exp.Hll
-)
+    *_SPREADS, exp.Avg, exp.ArrayAgg, exp.ArrayUniqueAgg, exp.ObjectAgg, exp.GroupConcat, exp.ApproxDistinct, exp.Hll,
+    exp.HashAgg,
+)  # fmt: skip
 def plain_aggregate(node: Expr, session: Session) -> Expr:
     _prepare(node)
     return node if _framed(node) or _pivoted(node) else _finished(node, node)
@@ -141,9 +143,19 @@ def _finished(outer: Expr, inner: Expr) -> Expr:
             keys = _again(outer, inner, listed(macro("sf_to_varchar", inner.this.copy())))
             values = _again(outer, inner, listed(variant(inner.expression.copy())))
             return macro("sf_object_construct", keys, values)
+        case exp.HashAgg():
+            return macro("sf_hash_total", _again(outer, inner, _sum_of_hashes(inner)))
         case exp.ApproxDistinct() | exp.Hll():
             return _again(outer, inner, exp.Count(this=exp.Distinct(expressions=[inner.this.copy()]), big_int=True))
     return outer
+
+
+def _sum_of_hashes(node: exp.HashAgg) -> Expr:
+    """Of the rows, so that their order is nothing to it, and a row that comes twice is something."""
+    distinct = isinstance(node.this, exp.Distinct)
+    values = node.this.expressions if distinct else [node.this, *node.expressions]
+    hashed = cast(hash_of([value.copy() for value in values]), exp.DType.INT128)
+    return exp.AnonymousAggFunc(this="sum", expressions=[exp.Distinct(expressions=[hashed]) if distinct else hashed])
 
 
 def _spread(outer: Expr, inner: Expr) -> Expr:

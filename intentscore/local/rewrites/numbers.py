@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sqlglot import Expr, exp
@@ -142,16 +143,13 @@ for _name in ("GREATEST", "LEAST"):
 
 @function("HASH")
 def hash_(*values: Expr) -> Expr:
-    hashed = [every_column(v) if v.is_star else macro("sf_hashed", v) for v in values]
-    return macro("sf_signed", exp.Anonymous(this="hash", expressions=hashed))
+    return macro("sf_signed", hash_of(values))
 
 
-@function("HASH_AGG")
-def hash_agg(*values: Expr) -> Expr:
-    """A hash of all rows, in whatever order they come."""
+def hash_of(values: Sequence[Expr]) -> Expr:
+    """Of a row of these values, as DuckDB has it: without a sign."""
     hashed = [every_column(v) if v.is_star else macro("sf_hashed", v) for v in values]
-    row = exp.Anonymous(this="hash", expressions=hashed)
-    return macro("sf_signed", exp.AnonymousAggFunc(this="bit_xor", expressions=[row]))
+    return exp.Anonymous(this="hash", expressions=hashed)
 
 
 def _sequence(spelling: str) -> None:
