@@ -13,7 +13,7 @@ NO_ACCOUNT = "no Snowflake account: set INTENTSCORE_CONNECTION, or INTENTSCORE_C
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Side by side run two groups that take about as long; the services' tests share a pipeline, in their order."""
+    """Side by side run two groups that take about as long; the services' tests share a pipeline."""
     side_by_side = config.pluginmanager.hasplugin("xdist")
     for item in items:
         if item.get_closest_marker("snowflake") and not os.environ.get("INTENTSCORE_CONNECTION"):

@@ -27,6 +27,7 @@ from intentscore.services.train import TrainResult, train
 from intentscore.services.upload import UploadResult, upload
 from intentscore.settings import Settings, TableNames
 from intentscore.warehouse.session import open_session
+from tests.services.schema_state import SchemaState, restored, schema_state, tidy
 
 QUICK = TrainConfig(
     cv_folds=2, num_boost_round=40, early_stopping_rounds=10, boosters=1, params=BoosterParams(learning_rate=0.1)
@@ -127,18 +128,31 @@ def source(home: Path) -> SessionSource:
 
 
 @pytest.fixture(scope="session")
-def pipeline(new_workspace: Callable[[], Workspace], source: SessionSource) -> Trained:
-    """Sessions, features, a registered champion. Shared: a test leaves it as it found it."""
+def made_once(new_workspace: Callable[[], Workspace], source: SessionSource) -> tuple[Trained, SchemaState]:
     work = new_workspace()
     uploaded = upload(work.session, work.settings, source)
     refresh_features(work.session, work.settings)
     trained = train(work.session, work.settings, QUICK)
     registered = register(work.session, work.settings, trained.run_id)
-    return Trained(work, uploaded, trained, registered, date(2024, 11, 1))
+    made = Trained(work, uploaded, trained, registered, date(2024, 11, 1))
+    return made, schema_state(work.session, work.settings.schema_name)
 
 
-@pytest.fixture(scope="session")
-def reported(pipeline: Trained, tmp_path_factory: pytest.TempPathFactory) -> Reported:
+@pytest.fixture(scope="module")
+def pipeline(made_once: tuple[Trained, SchemaState]) -> Iterator[Trained]:
+    """Sessions, features, a registered champion, made once. After each module the tables and models that it added are
+    dropped, and all else has to be as it was: whoever changes it takes that back.
+    """
+    made, before = made_once
+    session, schema = made.workspace.session, made.workspace.settings.schema_name
+    session.use_schema(schema)
+    yield made
+    tidy(session, schema, before)
+    assert schema_state(session, schema) == before
+
+
+@pytest.fixture(scope="module")
+def reporting(pipeline: Trained, tmp_path_factory: pytest.TempPathFactory) -> Reported:
     work, day = pipeline.workspace, date(2024, 12, 1)
     work.session.use_schema(work.settings.schema_name)
     tables = TableNames(
@@ -177,3 +191,18 @@ def trained(pipeline: Trained) -> Trained:
     """The shared pipeline, with the session back in its schema."""
     pipeline.workspace.session.use_schema(pipeline.workspace.settings.schema_name)
     return pipeline
+
+
+@pytest.fixture
+def changed(trained: Trained) -> Iterator[Trained]:
+    """The shared pipeline, for a test that changes SESSIONS."""
+    work = trained.workspace
+    view = trained.trained.feature_view
+    with restored(work.session, work.settings.schema_name, work.settings.tables.sessions, view):
+        yield trained
+
+
+@pytest.fixture
+def reported(trained: Trained, reporting: Reported) -> Reported:
+    """The page, with the session back in the schema it is about."""
+    return reporting

@@ -16,7 +16,7 @@ from intentscore.services.challenger import NONE
 from intentscore.services.graph_execution import RunResult, run_days
 from intentscore.services.graphs import plan_schedule
 from intentscore.services.register import register
-from intentscore.services.schedule import deploy, schedule_status
+from intentscore.services.schedule import deploy, drop, schedule_status
 from intentscore.services.schedule_config import DailyGraph, GraphKind, MidMonthGraph, MonthlyGraph, ScheduleConfig
 from intentscore.services.score import plan_score, score
 from intentscore.services.train import train
@@ -72,8 +72,8 @@ def months(pipeline: Trained, tmp_path_factory: pytest.TempPathFactory) -> Itera
     )
     deploy(work.session, settings, plan_schedule(work.session, settings, config))
     yield Months(pipeline, settings, config)
-    for table in ("SCORES", "CHALLENGER_SCORES"):
-        work.rows(f"DROP TABLE IF EXISTS {table}")
+    work.session.use_schema(work.settings.schema_name)
+    drop(work.session, settings, apply=True)
 
 
 def _written(folder: Path, config: TrainConfig) -> Path:

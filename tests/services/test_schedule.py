@@ -35,6 +35,7 @@ from intentscore.services.score import plan_score, score
 from intentscore.services.status import status
 
 from .conftest import Trained, Workspace
+from .schema_state import schema_state
 
 ROOT = Path(__file__).parents[2]
 STEPS = (
@@ -59,8 +60,17 @@ def outcomes(work: Workspace) -> dict[str, str]:
     return {o.task.rsplit("$", 1)[-1]: o.state for o in status.tasks}
 
 
+@pytest.fixture(scope="module")
+def _graphs_dropped(pipeline: Trained) -> Iterator[None]:
+    yield
+    session = pipeline.workspace.session
+    session.use_schema(pipeline.workspace.settings.schema_name)
+    if deployed_graphs(session):
+        drop(session, pipeline.workspace.settings, apply=True)
+
+
 @pytest.fixture
-def deployed(trained: Trained) -> Iterator[Trained]:
+def deployed(_graphs_dropped: None, trained: Trained) -> Iterator[Trained]:
     """The shared pipeline with the graph deployed, and without scores afterwards."""
     work = trained.workspace
     deploy(work.session, work.settings, plan_schedule(work.session, work.settings, CONFIG))
@@ -95,8 +105,9 @@ def test_where_the_packages_come_from_is_said_when_the_procedures_are_made(
         assert all(pin in text for pin in pinned_packages())
 
 
-def test_a_dry_run_draws_the_graph_and_changes_nothing(trained: Trained) -> None:
-    work = trained.workspace
+def test_a_dry_run_draws_the_graph_and_changes_nothing(workspace: Workspace) -> None:
+    work = workspace
+    before = schema_state(work.session, work.settings.schema_name)
     planned = plan_schedule(work.session, work.settings, ScheduleConfig())
     plan = shown(planned, deployed_graphs(work.session))
     assert [line.strip(" └▶■") for line in plan.pictures if line] == [
@@ -115,6 +126,7 @@ def test_a_dry_run_draws_the_graph_and_changes_nothing(trained: Trained) -> None
         assert called[step].startswith(f"CALL {plan.stage.rsplit('.', 1)[0]}.{procedure}(")
     assert "+graph INTENTSCORE_DAILY" in plan.changes
     assert deployed_graphs(work.session) == {}
+    assert schema_state(work.session, work.settings.schema_name) == before
     with pytest.raises(ConfigurationError, match="there is no task graph INTENTSCORE_DAILY"):
         schedule_status(work.session, ScheduleConfig())
 
@@ -163,7 +175,9 @@ def test_the_graph_scores_what_the_command_scores_bit_for_bit(deployed: Trained)
     assert any(o.task == "DAILY_TEST$SCORE_DAY" for o in schedule_history(work.session, CONFIG, 50))
 
 
-def test_a_failing_step_fails_the_run_and_is_written_down_until_the_data_is_mended(deployed: Trained) -> None:
+def test_a_failing_step_fails_the_run_and_is_written_down_until_the_data_is_mended(
+    deployed: Trained, changed: Trained
+) -> None:
     work, day = deployed.workspace, deployed.day
     score(work.session, work.settings, plan_score(work.session, work.settings, day, day))
     month_before = day - timedelta(days=31)
@@ -172,19 +186,16 @@ def test_a_failing_step_fails_the_run_and_is_written_down_until_the_data_is_mend
     assert {row["SESSION_DATE"] for row in all_before} == {month_before, day}
     work.rows(f"CREATE TABLE TWIN AS SELECT * FROM SESSIONS WHERE SESSION_DATE = '{day}'::DATE ORDER BY UID LIMIT 1")
     work.rows("INSERT INTO SESSIONS SELECT * FROM TWIN")
-    try:
-        with pytest.raises(WarehouseError, match=r"failed: task DAILY_TEST\$SCORE_DAY"):
-            run_days(work.session, work.settings, CONFIG, day, day)
-        assert work.rows("SELECT * FROM SCORES ORDER BY SESSION_DATE, UID") == all_before
-        states = outcomes(work)
-        assert (states["SCORE_DAY"], states["CHECK_SCORES"], states["RECORD_RUN"]) == ("FAILED", "SKIPPED", "FAILED")
-        recorded = work.rows("SELECT OUTCOME, MESSAGE FROM RUNS WHERE COMMAND = 'graph' ORDER BY FINISHED_AT DESC")[0]
-        assert recorded["OUTCOME"] == "failed"
-        assert "DAILY_TEST$SCORE_DAY" in recorded["MESSAGE"]
-    finally:
-        work.rows("DELETE FROM SESSIONS WHERE (UID, SESSION_DATE) IN (SELECT UID, SESSION_DATE FROM TWIN)")
-        work.rows("INSERT INTO SESSIONS SELECT * FROM TWIN")
-        work.rows("DROP TABLE TWIN")
+    with pytest.raises(WarehouseError, match=r"failed: task DAILY_TEST\$SCORE_DAY"):
+        run_days(work.session, work.settings, CONFIG, day, day)
+    assert work.rows("SELECT * FROM SCORES ORDER BY SESSION_DATE, UID") == all_before
+    states = outcomes(work)
+    assert (states["SCORE_DAY"], states["CHECK_SCORES"], states["RECORD_RUN"]) == ("FAILED", "SKIPPED", "FAILED")
+    recorded = work.rows("SELECT OUTCOME, MESSAGE FROM RUNS WHERE COMMAND = 'graph' ORDER BY FINISHED_AT DESC")[0]
+    assert recorded["OUTCOME"] == "failed"
+    assert "DAILY_TEST$SCORE_DAY" in recorded["MESSAGE"]
+    work.rows("DELETE FROM SESSIONS WHERE (UID, SESSION_DATE) IN (SELECT UID, SESSION_DATE FROM TWIN)")
+    work.rows("INSERT INTO SESSIONS SELECT * FROM TWIN")
     assert run_days(work.session, work.settings, CONFIG, day, day).days[0].state == "SUCCEEDED"
 
 
@@ -222,25 +233,22 @@ def test_a_run_under_way_keeps_its_code_when_a_new_version_is_deployed(
     assert all(len([one for one in dropped.procedures if f"_{step}_" in one]) == 2 for step in STEPS)
 
 
-def test_an_interrupted_back_fill_goes_on_where_it_stopped(deployed: Trained) -> None:
+def test_an_interrupted_back_fill_goes_on_where_it_stopped(deployed: Trained, changed: Trained) -> None:
     work, day = deployed.workspace, deployed.day
     last = day + timedelta(days=1)
     work.rows(f"UPDATE SESSIONS SET SESSION_DATE = '{last}'::DATE WHERE SESSION_DATE = '{day}'::DATE AND UID < '4'")
-    try:
 
-        def interrupted(message: str) -> None:
-            if str(last) in message:
-                raise KeyboardInterrupt
+    def interrupted(message: str) -> None:
+        if str(last) in message:
+            raise KeyboardInterrupt
 
-        with pytest.raises(KeyboardInterrupt):
-            run_days(work.session, work.settings, CONFIG, day, last, say=interrupted)
-        resumed = run_days(work.session, work.settings, CONFIG, day, last)
-        assert ([d.day for d in resumed.days], resumed.skipped) == ([last], 1)
-        both = scores(work, day) + scores(work, last)
-        score(work.session, work.settings, plan_score(work.session, work.settings, day, last))
-        assert scores(work, day) + scores(work, last) == both
-    finally:
-        work.rows(f"UPDATE SESSIONS SET SESSION_DATE = '{day}'::DATE WHERE SESSION_DATE = '{last}'::DATE")
+    with pytest.raises(KeyboardInterrupt):
+        run_days(work.session, work.settings, CONFIG, day, last, say=interrupted)
+    resumed = run_days(work.session, work.settings, CONFIG, day, last)
+    assert ([d.day for d in resumed.days], resumed.skipped) == ([last], 1)
+    both = scores(work, day) + scores(work, last)
+    score(work.session, work.settings, plan_score(work.session, work.settings, day, last))
+    assert scores(work, day) + scores(work, last) == both
 
 
 def test_the_schedule_is_suspended_resumed_and_dropped(deployed: Trained) -> None:
