@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from intentscore.local import parsing, results, sql, types
+from intentscore.local import parsing, results, roles, sql, types
 from intentscore.local.context_functions import context_function
-from intentscore.local.errors import invalid
+from intentscore.local.errors import COMPILATION, SnowflakeError, invalid
 from intentscore.local.names import like_pattern
 from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner
@@ -38,9 +38,17 @@ def use_schema(session: Session, head: Statement) -> Result:
 
 @statement("USE SECONDARY ROLES", effect=Effect.CONTROL)
 def use_secondary_roles(session: Session, head: Statement) -> Result:
-    if head.scanner.done:
-        raise head.scanner.unexpected("ALL or NONE")
-    head.scanner.rest()
+    """ALL, NONE or roles by name, which have to be there; what the session may do stays the same on one machine."""
+    scanner = head.scanner
+    while True:
+        name = scanner.identifier()
+        if name not in ("ALL", "NONE") and not roles.role_exists(session, name):
+            raise SnowflakeError(
+                f"{COMPILATION}Object does not exist, or operation cannot be performed.", 2043, "02000"
+            )
+        if not scanner.accept(","):
+            break
+    scanner.end()
     return results.done()
 
 

@@ -71,6 +71,7 @@ def duplicate_row(detail: str = "") -> SnowflakeError:
     return SnowflakeError(f"Duplicate row detected during DML action\n{detail}".rstrip(), 100090, "42P18")
 
 
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 _TOO_WIDE = re.compile(r"value is out of range for the destination type INT64|cast decimal value \S+ to type INT64")
 REGULAR_EXPRESSION_FAULTS = (
     "no argument for repetition", "missing )", "missing ]", "unexpected )", "invalid escape sequence",
@@ -175,5 +176,11 @@ def _from_conversion_error(detail: str) -> SnowflakeError:
             return SnowflakeError(f"{found[2].title()} '{found[1]}' is not recognized", 100040, "22007")
         if found[2] == "BOOL":
             return SnowflakeError(f"Boolean value '{found[1]}' is not recognized", 100037, "22018")
+        if found[2] == "DECIMAL" and _NUMBER.fullmatch(found[1]):
+            return SnowflakeError(f"Numeric value '{found[1]}' is out of range", 100039, "22003")
         return SnowflakeError(f"Numeric value '{found[1]}' is not recognized", 100038, "22018")
+    if found := re.search(r'value "?(\S+?)"? to (?:type )?DECIMAL(\(\d+,\d+\))', detail):
+        return SnowflakeError(
+            f"Number out of representable range: type FIXED{found[2]}, value {found[1]}", 100039, "22003"
+        )
     return SnowflakeError(detail, 100035, "22007")

@@ -195,6 +195,7 @@ def describe_file_format(session: Session, head: Statement) -> Result:
     return results.rows(PROPERTIES, [row[1:] for row in described(checked(entry.details))])
 
 
+_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 PROPERTIES = dict.fromkeys(("property", "property_type", "property_value", "property_default"), types.TEXT)
 
 
@@ -203,13 +204,21 @@ def described(form: FileFormat) -> list[list[str | None]]:
     rows: list[list[str | None]] = [["STAGE_FILE_FORMAT", "TYPE", "String", form.type, "CSV"]]
     for option, default in DEFAULTS[form.type].items():
         kind = {bool: "Boolean", int: "Integer", list: "List"}.get(type(default), "String")
-        rows.append(["STAGE_FILE_FORMAT", option, kind, _shown(form[option]), _shown(default)])
+        by_default = DEFAULTS["CSV"][option] if option == "NULL_IF" else default  # one for all types, as it is shown
+        rows.append(["STAGE_FILE_FORMAT", option, kind, _shown(form[option]), _shown(by_default)])
     return rows
 
 
 def _shown(value: Any) -> str | None:
     if isinstance(value, list):
-        return f"[{', '.join(str(v) for v in value)}]"
+        return f"[{', '.join(_escaped(str(v)) for v in value)}]"
     if isinstance(value, bool):
         return str(value).lower()
-    return None if value is None else str(value)
+    return None if value is None else _escaped(str(value))
+
+
+def _escaped(text: str) -> str:
+    """A delimiter as it would stand in a statement; NONE in capitals."""
+    if text.upper() == NONE:
+        return NONE
+    return text.translate(_ESCAPES)

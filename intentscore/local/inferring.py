@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from intentscore.local import delimited, formats, staged
+from intentscore.local import delimited, formats, loading, staged
 from intentscore.local.errors import SnowflakeError, invalid, unsupported
 from intentscore.local.formats import FileFormat
 from intentscore.local.sources import table_function
@@ -74,7 +74,10 @@ def infer_schema(session: Session, location: str, file_format: str | None = None
     form = formats.find(session, {"FORMAT_NAME": file_format})
     where = locate(session, location)
     names = options.get("files")
-    files = [f for f in staged.select_files(where, None, [names] if isinstance(names, str) else names) if f.is_file()]
+    files = staged.select_files(where, None, [names] if isinstance(names, str) else names)
+    for file in files:
+        if not file.is_file():
+            raise SnowflakeError(loading.NOT_FOUND.format(where.relative(file)), 91016, "22000")
     ignore_case = str(options.get("ignore_case", False)).lower() == "true"
     limit = int(options.get("max_records_per_file") or 0)
     found: dict[str, Column] = {}
@@ -129,7 +132,7 @@ def _columns(file: Path, form: FileFormat, name: str, limit: int) -> dict[str, C
 def _from_arrow(kind: pa.DataType, nullable: bool, file: str, *, logical: bool) -> Column:
     if isinstance(kind, pa.BaseExtensionType):
         kind = kind.storage_type
-    if pa.types.is_integer(kind) or pa.types.is_duration(kind):
+    if pa.types.is_integer(kind) or pa.types.is_duration(kind) or pa.types.is_null(kind):  # nulls are kept as integers
         return Column("NUMBER", nullable, [file], LARGEST_PRECISION)
     if pa.types.is_decimal(kind):
         return Column("NUMBER", nullable, [file], kind.precision, kind.scale)

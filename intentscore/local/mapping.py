@@ -201,7 +201,7 @@ def _included(load: Load) -> dict[str, str]:
 
 def _named_cells(form: FileFormat, source: _Source) -> dict[str, str]:
     if form.in_columns:
-        return {name: quote(name) for name in source.staged.fields}
+        return {name: _own_cell(source.staged, name) for name in source.staged.fields}
     if form.type == "CSV":
         if source.records is None or source.records.header is None:
             raise invalid("MATCH_BY_COLUMN_NAME of CSV files needs a file format with PARSE_HEADER = TRUE")
@@ -212,6 +212,11 @@ def _named_cells(form: FileFormat, source: _Source) -> dict[str, str]:
             value = json.loads(text)
             names |= dict.fromkeys(value) if isinstance(value, dict) else {}
     return {name: f'json_extract("$1", {literal(_json_path(name))})' for name in names}
+
+
+def _own_cell(source: staged.Staged, name: str) -> str:
+    cell = quote(source.field(name).name)
+    return f"json_merge_patch('{{}}', to_json({cell}))" if pa.types.is_struct(source.fields[name]) else cell
 
 
 def _json_path(key: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from intentscore.local import packages, results, types
-from intentscore.local.catalog import Entry
+from intentscore.local import builtin_functions, packages, results, types
+from intentscore.local.catalog import EPOCH, Entry
 from intentscore.local.errors import does_not_exist
 from intentscore.local.names import literal, quote
 from intentscore.local.results import Result
@@ -29,21 +29,29 @@ def show_procedures(session: Session, head: Statement) -> Result:
     return _show(session, head, PROCEDURE)
 
 
-@statement("SHOW FUNCTIONS", "SHOW USER FUNCTIONS")
+@statement("SHOW FUNCTIONS", "SHOW USER FUNCTIONS", "SHOW BUILTIN FUNCTIONS")
 def show_functions(session: Session, head: Statement) -> Result:
-    """The functions users made; the built-in ones are not listed."""
-    return _show(session, head, FUNCTION)
+    """The functions users made, behind the built-in ones unless only those of users are asked for."""
+    which = {"USER": (False, True), "BUILTIN": (True, False)}.get(head.words[1], (True, True))
+    return _show(session, head, FUNCTION, *which)
 
 
-def _show(session: Session, head: Statement, kind: str) -> Result:
+def _show(session: Session, head: Statement, kind: str, builtin: bool = False, made: bool = True) -> Result:
     listing = read_listing(session, head.scanner)
     columns = {"created_on": types.TIMESTAMP_LTZ, **dict.fromkeys(_SHOWN, types.TEXT)}
     columns["min_num_arguments"] = columns["max_num_arguments"] = types.NUMBER
     if kind == FUNCTION:
         columns |= dict.fromkeys(_SHOWN_OF_FUNCTIONS, types.TEXT)
     found = [e for d in listing.databases(session) for e in session.catalog.entries(kind, d, listing.schema)]
-    rows = [_row(entry, kind) for entry in found if listing.wants(entry.details["routine"]["name"])]
-    return results.rows(columns, rows[: listing.limit])
+    own = [_row(entry, kind) for entry in found if made and listing.wants(entry.details["routine"]["name"])]
+    rows = [_builtin_row(name) for name in builtin_functions.names() if builtin and listing.wants(name)]
+    return results.rows(columns, [*rows, *own][: listing.limit])
+
+
+def _builtin_row(name: str) -> list[Any]:
+    is_aggregate = _yes(name in builtin_functions.AGGREGATES)
+    row = [EPOCH, name, "", "Y", is_aggregate, "N", None, None, None, None, "", "N", "N", "N", None, None]
+    return [*row, "N", "SQL", "N", "N"]
 
 
 def _row(entry: Entry, kind: str) -> list[Any]:

@@ -13,7 +13,7 @@ from sqlglot import Expr, exp
 
 from intentscore.local import expression_types, types
 from intentscore.local.errors import ambiguous_column
-from intentscore.local.rewrites.joins import is_asof, row_sources, using
+from intentscore.local.rewrites.joins import NOTHING_SHARED, is_asof, row_sources, using
 from intentscore.local.rewrites.registry import KIND, POSITION
 from intentscore.local.types import ColumnType
 
@@ -143,7 +143,8 @@ class _Shaper:
             if kind in ("SEMI", "ANTI"):
                 continue
             if join and (join.args.get("method") or "").upper() == "NATURAL":
-                joined = replace(joined, fields=None)
+                join.meta[NOTHING_SHARED] = _share_nothing(sources, joined)
+                joined = joined if join.meta[NOTHING_SHARED] else replace(joined, fields=None)
             if side in ("RIGHT", "FULL"):
                 sources = [_all_nullable(earlier) for earlier in sources]
             if side in ("LEFT", "FULL") or is_asof(join):
@@ -336,6 +337,12 @@ def _together(node: exp.SetOperation, left: Field, right: Field) -> bool:
     if isinstance(node, (exp.Intersect, exp.Except)):
         return left.nullable
     return left.nullable or right.nullable
+
+
+def _share_nothing(earlier: list[Source], joined: Source) -> bool:
+    names = {field.name for source in earlier for field in source.fields or []}
+    known = joined.fields is not None and all(source.fields is not None for source in earlier)
+    return known and not any(field.name in names for field in joined.fields or [])
 
 
 def _all_nullable(source: Source) -> Source:

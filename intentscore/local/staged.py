@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlglot import Expr, exp
 
-from intentscore.local import delimited, formats
+from intentscore.local import delimited, formats, spelling
 from intentscore.local.errors import SnowflakeError, invalid, unsupported
 from intentscore.local.formats import FileFormat
 from intentscore.local.names import literal, quote
@@ -39,21 +39,25 @@ class Staged:
     """Files as one relation: what stands behind FROM, and what its columns are.
 
     `fields` are the columns of files that name their own (with their Arrow types); otherwise `width` says how
-    many columns `$1`, `$2`… there are.
+    many columns `$1`, `$2`… there are. Fields that differ in letter case only are `held` under names of their own.
     """
 
     relation: str
     fields: dict[str, pa.DataType]
     width: int
     in_columns: bool
+    held: dict[str, str] = field(default_factory=dict)
 
     def column(self, number: int) -> Expr:
         if self.in_columns:
             if number > 1:
                 return exp.Null()
-            pairs = [exp.PropertyEQ(this=exp.to_identifier(n, quoted=True), expression=_column(n)) for n in self.fields]
-            return macro("sf_load_variant", _json(exp.Struct(expressions=pairs)))
+            pairs = [part for name in self.fields for part in (exp.Literal.string(name), self.field(name))]
+            return macro("sf_load_variant", exp.Anonymous(this="json_object", expressions=pairs))
         return _column(f"${number}") if number <= self.width else exp.Null()
+
+    def field(self, name: str) -> exp.Column:
+        return _column(self.held.get(name, name))
 
 
 def _column(name: str) -> exp.Column:
@@ -96,8 +100,10 @@ def _scan_parquet(where: Location, files: Sequence[Path], form: FileFormat, regi
         return Staged(register(pa.table({"$1": pa.array([], pa.string())})), {}, 1, True)
     fields: dict[str, pa.DataType] = {}
     for file in files:
-        for field in parquet_schema(file):
-            fields.setdefault(field.name, field.type)
+        for column in parquet_schema(file):
+            fields.setdefault(column.name, column.type)
+    if held := spelling.held(list(fields)):
+        return Staged(register(_apart(where, files, held)), fields, 1, True, held)
     listed = ", ".join(literal(str(file)) for file in files)
     text = "true" if form.flag("BINARY_AS_TEXT") else "false"
     root = f"{where.root.resolve().as_posix()}/"
@@ -112,6 +118,14 @@ def _scan_parquet(where: Location, files: Sequence[Path], form: FileFormat, regi
         f"binary_as_string = {text}, filename = '_file', file_row_number = true))"
     )
     return Staged(relation, fields, 1, True)
+
+
+def _apart(where: Location, files: Sequence[Path], held: dict[str, str]) -> pa.Table:
+    """Parquet files whose columns DuckDB does not tell apart, under names it does."""
+    tables = [pq.read_table(file) for file in files]
+    renamed = [table.rename_columns([held.get(name, name) for name in table.column_names]) for table in tables]
+    described = [with_metadata(where, file, table) for file, table in zip(files, renamed, strict=True)]
+    return pa.concat_tables(described, promote_options="permissive")
 
 
 def _of_files(values: dict[Path, str]) -> str:
@@ -314,17 +328,18 @@ def _field(path: Any, staged: Staged, *, loading: bool) -> Expr:
     name, *rest = path.expression.expressions[1:]
     if name.name not in staged.fields:
         return exp.Null()
-    column: Expr = _column(name.name)
+    column: Expr = staged.field(name.name)
     if rest:
         inner = exp.JSONPath(expressions=[exp.JSONPathRoot(), *[key.copy() for key in rest]])
         return exp.JSONExtract(this=variant(column), expression=inner, variant_extract=True, requires_json=True)
     cast = path.parent if isinstance(path.parent, (exp.Cast, exp.TryCast)) else None
     selected = isinstance(path.parent, (exp.Select, exp.Alias, exp.Paren)) and not loading
     kind = staged.fields[name.name]
+    document = without_nulls(_json(column)) if pa.types.is_struct(kind) else _json(column)
     if (cast is not None and cast.to.this in SEMISTRUCTURED) or (loading and pa.types.is_nested(kind)):
-        return macro("sf_load_variant", _json(column))
+        return macro("sf_load_variant", document)
     if selected or pa.types.is_nested(kind):
-        return _json(column)
+        return document
     if type(cast) is exp.Cast and pa.types.is_string(kind) and cast.to.this not in TEXTUAL:
         return _or_refused(column, cast)
     return column
@@ -348,6 +363,11 @@ def _or_refused(column: Expr, cast: exp.Cast) -> Expr:
         exp.Not(this=exp.Is(this=column.copy(), expression=exp.Null())), exp.Is(this=fits, expression=exp.Null())
     )
     return exp.Case(ifs=[exp.If(this=refused, true=exp.Anonymous(this="error", expressions=[message]))], default=column)
+
+
+def without_nulls(document: Expr) -> exp.Anonymous:
+    """The fields a struct of a Parquet file has in a row: those that hold nothing are not there."""
+    return exp.Anonymous(this="json_merge_patch", expressions=[exp.Literal.string("{}"), document])
 
 
 def _json(value: Expr) -> exp.Anonymous:

@@ -27,10 +27,15 @@ _BARE_URI = re.compile(
     r"""'(?:[^'\\]|''|\\.)*'|\$\$.*?\$\$|(?<!["\w])(snow://\w+/(?:"(?:[^"]|"")*"|[^\s"'(),;])+)|"(?:[^"]|"")*\"""",
     re.DOTALL,
 )
+_DOUBLED_FILE = re.compile(r"(?is)^(\s*(?:put|get)\s[^';]*?)(file:/{4,}[^\s;']+)")
 
 
 def with_quoted_addresses(text: str) -> str:
-    """`FROM snow://dataset/D/versions/V` with its address as a string: its `//` would start a comment."""
+    """`FROM snow://dataset/D/versions/V` with its address as a string: its `//` would start a comment.
+
+    So would that of `PUT file:////tmp/a.csv @S`.
+    """
+    text = _DOUBLED_FILE.sub(lambda found: f"{found[1]}{names.literal(found[2])}", text)
     if "snow://" not in text:
         return text
     return _BARE_URI.sub(lambda found: names.literal(found[1]) if found[1] else found[0], text)

@@ -200,6 +200,9 @@ def test_an_aggregate_answers_as_documented(value: Value, expression: str, expec
     [
         ("1 / 0", "Division by zero"),
         ("'a'::int", "Numeric value 'a' is not recognized"),
+        ("'12.5'::number(2, 1)", "Numeric value '12.5' is out of range"),
+        ("123.5::number(3, 1)", "Number out of representable range"),
+        ("'a' collate 'x;y'", "Invalid collation specification"),
         ("to_date('nonsense')", "Date 'nonsense' is not recognized"),
         ("parse_json('{')", "Error parsing JSON"),
         ("date_trunc('dow', current_date())", "not a valid date/time component"),

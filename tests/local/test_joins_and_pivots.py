@@ -113,3 +113,11 @@ def test_an_ungrouped_column_is_refused(run: Run) -> None:
     with pytest.raises(ProgrammingError, match="is not a valid group by expression") as refused:
         run("select a, sum(b) from (select 1 as a, 2 as b)")
     assert refused.value.errno == 979
+
+
+def test_a_natural_join_without_a_shared_column_pairs_all_rows(run: Run) -> None:
+    run("create table l as select column1 as x from values (1), (2)")
+    run("create table r as select column1 as y from values (3), (4)")
+    assert sorted(run("select * from l natural join r")) == [(1, 3), (1, 4), (2, 3), (2, 4)]
+    run("create table s as select 2 as x, 5 as z")
+    assert run("select * from l natural join s") == [(2, 5)]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
@@ -248,3 +249,22 @@ def test_nested_parquet_values_load_as_what_they_are(run: Run, put: Put) -> None
     run('COPY INTO T FROM (SELECT $1:"N", $1:"O", $1:"O", $1:"L", $1:"S" FROM @S) FILE_FORMAT = (TYPE = PARQUET)')
     query = "SELECT TYPEOF(V), V:a, O:a, L[1], TYPEOF(S) FROM T"
     assert run(query) == [("OBJECT", "1", "1", "2", "VARCHAR")]
+
+
+def test_parquet_columns_of_one_name_in_two_cases_load_apart(run: Run, put: Put) -> None:
+    put("cases.parquet", pa.table({"is_A": [1, 2], "is_a": [3, 4]}))
+    run('CREATE TABLE T ("is_a" INT, "is_A" INT)', "CREATE FILE FORMAT P TYPE = PARQUET")
+    run('COPY INTO T FROM (SELECT $1:"is_a", $1:"is_A" FROM @S) FILE_FORMAT = P')
+    run("COPY INTO T FROM @S FILE_FORMAT = P MATCH_BY_COLUMN_NAME = CASE_SENSITIVE FORCE = TRUE")
+    assert run('SELECT "is_a", "is_A", COUNT(*) FROM T GROUP BY ALL ORDER BY 1') == [(3, 1, 2), (4, 2, 2)]
+    ((whole,), _) = run("SELECT $1 FROM @S (FILE_FORMAT => P) ORDER BY METADATA$FILE_ROW_NUMBER")
+    assert json.loads(whole) == {"is_A": 1, "is_a": 3}
+
+
+def test_a_parquet_struct_has_the_fields_that_hold_something(run: Run, put: Put) -> None:
+    put("sparse.parquet", pa.table({"N": [1, 2], "HITS": [{"a": 1, "b": None}, {"a": None, "b": 2}]}))
+    run("CREATE TABLE T (N INT, HITS VARIANT)", "CREATE FILE FORMAT P TYPE = PARQUET")
+    run("COPY INTO T FROM @S FILE_FORMAT = P MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE")
+    run("COPY INTO T FROM (SELECT $1:N, $1:HITS FROM @S) FILE_FORMAT = P FORCE = TRUE")
+    found = run("SELECT N, ARRAY_TO_STRING(OBJECT_KEYS(HITS), ',') FROM T ORDER BY N")
+    assert found == [(1, "a"), (1, "a"), (2, "b"), (2, "b")]

@@ -159,3 +159,15 @@ def test_text_is_read_in_the_formats_of_the_session(connection: SnowflakeConnect
 def test_a_client_is_told_by_its_name_and_version(connection: SnowflakeConnection) -> None:
     ((client,),) = run(connection, "select current_client()")
     assert re.fullmatch(r"PythonConnector \d+\.\d+\.\d+\S*", client)
+
+
+def test_secondary_roles_are_all_none_or_roles_there_are(connection: SnowflakeConnection) -> None:
+    run(
+        connection,
+        "CREATE ROLE ANALYST",
+        "USE SECONDARY ROLES ANALYST",
+        "USE SECONDARY ROLES NONE",
+        "DROP ROLE ANALYST",
+    )
+    with pytest.raises(DatabaseError, match="Object does not exist, or operation cannot be performed"):
+        run(connection, "USE SECONDARY ROLES ANALYST")

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from snowflake.connector.errors import ProgrammingError
 from snowflake.snowpark import Session
+from snowflake.snowpark.exceptions import SnowparkSQLException
 from snowflake.snowpark.types import LongType, StringType, StructField, StructType
 
 Put = Callable[[str, Any], str]
@@ -118,3 +119,18 @@ def test_a_value_that_does_not_fit_is_refused(session: Session, put: Put) -> Non
     put("a.csv", "one\n")
     with pytest.raises(ProgrammingError, match="Numeric value 'one' is not recognized"):
         session.connection.cursor().execute("SELECT $1::INT FROM @S")
+
+
+def test_infer_schema_names_a_file_that_is_not_there(session: Session, put: Put) -> None:
+    put("a.csv", "1,one\n")
+    session.sql("CREATE FILE FORMAT F TYPE = CSV").collect()
+    call = "SELECT * FROM TABLE(INFER_SCHEMA(LOCATION => '@S', FILE_FORMAT => 'F', FILES => ('b.csv')))"
+    with pytest.raises(SnowparkSQLException, match=r"Remote file 'b.csv' was not found"):
+        session.sql(call).collect()
+
+
+def test_a_parquet_column_of_nulls_is_inferred_as_a_number(session: Session, put: Put) -> None:
+    put("a.parquet", pa.table({"N": pa.nulls(2)}))
+    session.sql("CREATE FILE FORMAT P TYPE = PARQUET").collect()
+    inferred = "SELECT COLUMN_NAME, TYPE FROM TABLE(INFER_SCHEMA(LOCATION => '@S', FILE_FORMAT => 'P'))"
+    assert rows(session, inferred) == [("N", "NUMBER(38, 0)")]

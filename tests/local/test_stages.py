@@ -53,6 +53,14 @@ def test_put_compresses_and_list_tells_size_and_digest(run: Run, file: Path) -> 
     assert modified.endswith("GMT")
 
 
+def test_an_address_with_one_more_slash_is_no_comment(run: Run, file: Path, tmp_path: Path) -> None:
+    run(f"PUT file:///{file} @S AUTO_COMPRESS = FALSE")
+    target = tmp_path / "got"
+    target.mkdir()
+    assert names(run(f"GET @S/{file.name} file:///{target}/")) == [file.name]
+    assert (target / file.name).read_bytes() == file.read_bytes()
+
+
 def test_put_takes_patterns_and_get_brings_the_files_back(run: Run, file: Path, tmp_path: Path) -> None:
     (tmp_path / "visits_2.csv").write_text("3,three\n")
     run(f"PUT 'file://{tmp_path}/visits*.csv' @S AUTO_COMPRESS = FALSE")
@@ -178,6 +186,17 @@ def test_stages_and_formats_are_shown_described_and_altered(run: Run) -> None:
     assert (form["name"], form["type"], form["comment"]) == ("F", "CSV", "with a header")
     run("ALTER FILE FORMAT F SET SKIP_HEADER = 2")
     assert {row[0]: row[2] for row in run("DESC FILE FORMAT F")}["SKIP_HEADER"] == "2"
+
+
+def test_delimiters_are_described_as_they_are_written(run: Run) -> None:
+    run(
+        r"CREATE FILE FORMAT F TYPE = CSV FIELD_OPTIONALLY_ENCLOSED_BY = '\"' ESCAPE = '\\'"
+        " ESCAPE_UNENCLOSED_FIELD = none"
+    )
+    described = {row[0]: row[2] for row in run("DESC FILE FORMAT F")}
+    wanted = {"FIELD_OPTIONALLY_ENCLOSED_BY": r"\"", "ESCAPE": r"\\", "ESCAPE_UNENCLOSED_FIELD": "NONE",
+              "RECORD_DELIMITER": r"\n", "NULL_IF": r"[\\N]"}  # fmt: skip
+    assert {name: described[name] for name in wanted} == wanted
 
 
 @pytest.mark.parametrize(

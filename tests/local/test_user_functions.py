@@ -246,3 +246,13 @@ class Echo:
     given = "SELECT TO_VARIANT('x') AS V, ARRAY_CONSTRUCT(1, 'b') AS A, OBJECT_CONSTRUCT('k', 2) AS O"
     [found] = rows(session, f"SELECT R.* FROM ({given}) AS T, TABLE(ECHO(T.V, T.A, T.O)) AS R")
     assert [json.loads(cell) for cell in found] == ["x", [1, "b"], {"k": 2}]
+
+
+def test_built_in_functions_are_listed_beside_those_of_users(session: Session) -> None:
+    create(session, "TOTAL(A INT) RETURNS INT", "def f(a): return a")
+    aggregates = rows(session, """SHOW FUNCTIONS ->> SELECT "name" FROM $1 WHERE "is_aggregate" = 'Y'""")
+    assert {("SUM",), ("COUNT",), ("LISTAGG",)} <= set(aggregates)
+    listed = [(row["name"], row["is_builtin"]) for row in session.sql("SHOW FUNCTIONS LIKE 'TO%A%'").collect()]
+    assert {("TO_VARIANT", "Y"), ("TOTAL", "N")} <= set(listed)
+    assert [row["name"] for row in session.sql("SHOW USER FUNCTIONS LIKE 'TO%'").collect()] == ["TOTAL"]
+    assert "TOTAL" not in {row["name"] for row in session.sql("SHOW BUILTIN FUNCTIONS").collect()}

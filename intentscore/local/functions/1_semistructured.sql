@@ -8,7 +8,7 @@ CREATE OR REPLACE MACRO sf_to_variant(v VARIANT) AS v,
 
 CREATE OR REPLACE MACRO sf_is_kind(v, kind) AS variant_typeof(v) = kind OR starts_with(variant_typeof(v), kind || '(');
 
-CREATE OR REPLACE MACRO sf_json_object(v) AS map_from_entries(list_transform(
+CREATE OR REPLACE MACRO sf_object_of_json(v) AS map_from_entries(list_transform(
     map_entries(CAST(v AS MAP(VARCHAR, JSON))), e -> struct_pack(key := e.key, value := CAST(e.value AS VARIANT))));
 
 CREATE OR REPLACE MACRO sf_is_list(v) AS sf_is_kind(v, 'ARRAY');
@@ -21,9 +21,9 @@ CREATE OR REPLACE MACRO sf_to_array(v VARIANT[]) AS v,
                 ELSE [CAST(v AS VARIANT)] END;
 
 CREATE OR REPLACE MACRO sf_to_object(v MAP(VARCHAR, VARIANT)) AS v,
-    (v VARIANT) AS list_transform([v], x -> CASE WHEN x IS NULL THEN NULL WHEN sf_is_map(x) THEN sf_json_object(to_json(x))
+    (v VARIANT) AS list_transform([v], x -> CASE WHEN x IS NULL THEN NULL WHEN sf_is_map(x) THEN sf_object_of_json(to_json(x))
                         ELSE error('100071:22000:Failed to cast variant value ' || CAST(to_json(x) AS VARCHAR) || ' to OBJECT') END)[1],
-    (v) AS sf_json_object(to_json(v));
+    (v) AS sf_object_of_json(to_json(v));
 
 -- JSON as PARSE_JSON reads it: keys without quotation marks and single quotation marks are let pass.
 CREATE OR REPLACE MACRO sf_relaxed_json(v) AS
@@ -59,11 +59,11 @@ CREATE OR REPLACE MACRO sf_field(v VARIANT, k) AS variant_extract(v, k),
 CREATE OR REPLACE MACRO sf_get(v VARIANT, i BIGINT) AS sf_element(v, i),
     (v VARIANT[], i BIGINT) AS sf_element(v, i),
     (v MAP(VARCHAR, VARIANT), k VARCHAR) AS v[k],
-    (v VARIANT, k VARCHAR) AS sf_json_object(CASE WHEN sf_is_map(v) THEN to_json(v) END)[k],
+    (v VARIANT, k VARCHAR) AS sf_object_of_json(CASE WHEN sf_is_map(v) THEN to_json(v) END)[k],
     (v VARIANT[], k VARCHAR) AS CAST(NULL AS VARIANT),
     (v MAP(VARCHAR, VARIANT), k BIGINT) AS CAST(NULL AS VARIANT),
     (v VARIANT, k VARIANT) AS CASE WHEN sf_is_list(v) THEN sf_element(v, TRY_CAST(k AS BIGINT))
-        ELSE sf_json_object(CASE WHEN sf_is_map(v) THEN to_json(v) END)[CAST(k AS VARCHAR)] END,
+        ELSE sf_object_of_json(CASE WHEN sf_is_map(v) THEN to_json(v) END)[CAST(k AS VARCHAR)] END,
     (v VARIANT[], k VARIANT) AS sf_element(v, TRY_CAST(k AS BIGINT)),
     (v MAP(VARCHAR, VARIANT), k VARIANT) AS v[CAST(k AS VARCHAR)];
 CREATE OR REPLACE MACRO sf_get_ignore_case(v, k) AS
@@ -107,7 +107,7 @@ CREATE OR REPLACE MACRO sf_is_real(v) AS sf_in_variant(v) IN ('INTEGER', 'DECIMA
 CREATE OR REPLACE MACRO sf_is_null_value(v) AS variant_typeof(CAST(v AS VARIANT)) = 'VARIANT_NULL';
 
 CREATE OR REPLACE MACRO sf_as_array(v) AS CASE WHEN sf_is_array(v) THEN sf_to_array(v) END;
-CREATE OR REPLACE MACRO sf_as_object(v) AS CASE WHEN sf_is_object(v) THEN sf_json_object(to_json(v)) END;
+CREATE OR REPLACE MACRO sf_as_object(v) AS CASE WHEN sf_is_object(v) THEN sf_object_of_json(to_json(v)) END;
 CREATE OR REPLACE MACRO sf_as_binary(v) AS CASE WHEN sf_is_binary(v) THEN TRY_CAST(v AS BLOB) END;
 CREATE OR REPLACE MACRO sf_as_boolean(v) AS CASE WHEN sf_is_boolean(v) THEN TRY_CAST(v AS BOOLEAN) END;
 CREATE OR REPLACE MACRO sf_as_char(v) AS CASE WHEN sf_is_char(v) THEN TRY_CAST(v AS VARCHAR) END;
@@ -204,10 +204,12 @@ CREATE OR REPLACE MACRO sf_key_path(p, k) AS CASE WHEN p = '' THEN CASE WHEN reg
 CREATE OR REPLACE MACRO sf_entries(v, p) AS list_concat(
     list_transform(CASE WHEN sf_is_list(v) THEN TRY_CAST(v AS VARIANT[]) END, (x, i) -> struct_pack(
         seq := CAST(1 AS BIGINT), key := CAST(NULL AS VARCHAR), path := p || '[' || (i - 1) || ']', index := CAST(i - 1 AS BIGINT), value := x, this := v)),
-    list_transform(map_entries(sf_json_object(CASE WHEN sf_is_map(v) THEN to_json(v) END)), e -> struct_pack(
+    list_transform(map_entries(sf_object_of_json(CASE WHEN sf_is_map(v) THEN to_json(v) END)), e -> struct_pack(
         seq := CAST(1 AS BIGINT), key := e.key, path := sf_key_path(p, e.key), index := CAST(NULL AS BIGINT), value := e.value, this := v)));
 CREATE OR REPLACE MACRO sf_deeper(l) AS list_concat(l, flatten(list_transform(l, d -> sf_entries(d.value, d.path))));
 CREATE OR REPLACE MACRO sf_all_entries(v, p) AS list_distinct(sf_deeper(sf_deeper(sf_deeper(sf_entries(v, p)))));
 CREATE OR REPLACE MACRO sf_entries_of(l, m) AS list_filter(l, e -> CASE WHEN m = 'ARRAY' THEN e.index IS NOT NULL ELSE e.key IS NOT NULL END);
 CREATE OR REPLACE MACRO sf_or_none(l) AS CASE WHEN len(l) > 0 THEN l ELSE [struct_pack(seq := CAST(1 AS BIGINT), key := CAST(NULL AS VARCHAR),
     path := CAST(NULL AS VARCHAR), index := CAST(NULL AS BIGINT), value := CAST(NULL AS VARIANT), this := CAST(NULL AS VARIANT))] END;
+-- A number for the record that elements come from, out of a hash of what tells it apart.
+CREATE OR REPLACE MACRO sf_record(h) AS CAST(h >> 1 AS BIGINT);

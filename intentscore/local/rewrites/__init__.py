@@ -15,6 +15,7 @@ from intentscore.local.rewrites import (
     aggregates,
     conversions,
     dates,
+    flattening,
     functions,
     joins,
     numbers,
@@ -33,7 +34,9 @@ from intentscore.local.rewrites.registry import cast, rewrite, walk
 if TYPE_CHECKING:
     from intentscore.local.session import Session
 
-THEMES = (functions, conversions, semistructured, numbers, dates, text, aggregates, adopted, rows, joins)
+THEMES = (
+    functions, conversions, semistructured, flattening, numbers, dates, text, aggregates, adopted, rows, joins,
+)  # fmt: skip
 
 __all__ = [
     "CANNOT_CHOOSE",

@@ -14,6 +14,7 @@ from intentscore.local.rewrites.registry import rewrite
 if TYPE_CHECKING:
     from intentscore.local.session import Session
 
+NOTHING_SHARED = "nothing shared"  # the mark of a NATURAL join without a column to join on
 COMPARISONS = (exp.GT, exp.GTE, exp.LT, exp.LTE)
 
 
@@ -61,7 +62,13 @@ def asof_join(node: exp.Join, session: Session) -> Expr:
 
 @rewrite(exp.Join)
 def join_without_condition(node: exp.Join, session: Session) -> Expr:
-    """INNER JOIN without ON is the cross product; an outer one takes every pair of rows for a match."""
+    """INNER JOIN without ON is the cross product; an outer one takes every pair of rows for a match.
+
+    So is a NATURAL one of row sources without a column of the same name.
+    """
+    if node.meta.get(NOTHING_SHARED):
+        node.set("method", None)
+        node.set("kind", node.kind or ("" if node.side else "CROSS"))
     conditions = ("on", "using", "method")
     if not any(node.args.get(condition) for condition in conditions):
         if node.kind.upper() == "INNER":

@@ -1,4 +1,4 @@
-"""VARIANT, ARRAY and OBJECT: paths, elements, constructors and FLATTEN."""
+"""VARIANT, ARRAY and OBJECT: paths, elements and constructors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sqlglot import Expr, exp
 
 from intentscore.local.errors import unsupported
 from intentscore.local.rewrites.conversions import OBJECT_TYPE
-from intentscore.local.rewrites.functions import function, literal
+from intentscore.local.rewrites.functions import function
 from intentscore.local.rewrites.macros import macro
 from intentscore.local.rewrites.registry import every_column, rewrite
 
@@ -113,7 +113,7 @@ def object_construct_keep_null(*parts: Expr) -> Expr:
 def _object(name: str, parts: list[Expr]) -> Expr:
     if len(parts) == 1 and parts[0].is_star:
         row = exp.Anonymous(this="struct_pack", expressions=[every_column(parts[0])])
-        found = macro("sf_json_object", exp.Anonymous(this="to_json", expressions=[row]))
+        found = macro("sf_object_of_json", exp.Anonymous(this="to_json", expressions=[row]))
         return found if name.endswith("keep_null") else macro("sf_without_nulls", found)
     if not parts:
         return _typed(exp.Anonymous(this="MAP", expressions=[]), OBJECT_TYPE)
@@ -152,57 +152,3 @@ def is_null_value(value: Expr) -> Expr:
     if isinstance(value, exp.Anonymous) and value.name.endswith("sf_field"):
         return macro("sf_field_is_null", *value.expressions)
     return macro("sf_is_null_value", value)
-
-
-# ---------------------------------------------------------------------------- FLATTEN
-
-_FLATTENED = ("SEQ", "KEY", "PATH", "INDEX", "VALUE", "THIS")
-
-
-@rewrite(exp.Lateral, exp.TableFromRows)
-def flatten(node: exp.Lateral | exp.TableFromRows, session: Session) -> Expr:
-    """FLATTEN as a lateral subquery over the elements."""
-    call = node.this
-    if not isinstance(call, exp.Explode) and not (isinstance(call, exp.Anonymous) and call.name.upper() == "FLATTEN"):
-        return node
-    given = [call.this, *call.expressions] if isinstance(call, exp.Explode) else call.expressions
-    options = {argument.name.upper(): argument.expression for argument in given if isinstance(argument, exp.Kwarg)}
-    value = options.get("INPUT") or next(a for a in given if not isinstance(a, exp.Kwarg))
-    mode = str(literal(options["MODE"], "FLATTEN")).upper() if "MODE" in options else "BOTH"
-    where = str(literal(options["PATH"], "FLATTEN")) if "PATH" in options else ""
-    if where:
-        value = macro("sf_get_path", value, exp.Literal.string(where))
-    outer = "OUTER" in options and bool(literal(options["OUTER"], "FLATTEN"))
-    recursive = "RECURSIVE" in options and bool(literal(options["RECURSIVE"], "FLATTEN"))
-    entries = macro("sf_all_entries" if recursive else "sf_entries", variant(value), exp.Literal.string(where))
-    if mode != "BOTH":
-        entries = macro("sf_entries_of", entries, exp.Literal.string(mode))
-    if outer:
-        entries = macro("sf_or_none", entries)
-    return _lateral(node, entries, _FLATTENED)
-
-
-_SPLITS = {"SPLIT_TO_TABLE": "sf_split_rows", "STRTOK_SPLIT_TO_TABLE": "sf_strtok_rows"}
-
-
-@rewrite(exp.Lateral, exp.TableFromRows)
-def split_to_table(node: exp.Lateral | exp.TableFromRows, session: Session) -> Expr:
-    """SPLIT_TO_TABLE as a lateral subquery over the parts."""
-    call = node.this
-    if isinstance(call, exp.SplitToTable):
-        parts = macro(_SPLITS["SPLIT_TO_TABLE"], call.this, call.expression)
-    elif isinstance(call, exp.Anonymous) and call.name.upper() in _SPLITS:
-        parts = macro(_SPLITS[call.name.upper()], *call.expressions)
-    else:
-        return node
-    return _lateral(node, parts, ("SEQ", "INDEX", "VALUE"))
-
-
-def _lateral(node: Expr, entries: Expr, names: tuple[str, ...]) -> Expr:
-    """The members of a list of structs as rows, under the names of the alias or these."""
-    depth = exp.Kwarg(this=exp.Var(this="max_depth"), expression=exp.Literal.number(2))
-    query = exp.select(exp.Anonymous(this="unnest", expressions=[entries, depth]))
-    alias = node.args.get("alias") or exp.TableAlias(this=exp.to_identifier("_ROWS", quoted=True))
-    if not alias.columns:
-        alias.set("columns", [exp.to_identifier(name, quoted=True) for name in names])
-    return exp.Lateral(this=query.subquery(), alias=alias)

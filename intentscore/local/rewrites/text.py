@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from sqlglot import Expr, exp
 
-from intentscore.local.errors import COMPILATION, SnowflakeError
+from intentscore.local.errors import COMPILATION, SnowflakeError, invalid
 from intentscore.local.rewrites.functions import function, literal
 from intentscore.local.rewrites.macros import macro
 from intentscore.local.rewrites.registry import rewrite
@@ -157,15 +158,22 @@ def sha2_binary(value: Expr, size: Expr | None = None) -> Expr:
 TRIMMED = "trimmed"  # marks a value whose collation passes over the spaces around it
 
 
+_MARKS = {"ci", "cs", "ai", "as", "fl", "fu", "lower", "upper", "pi", "ps", "trim", "ltrim", "rtrim"}
+_LOCALE = re.compile(r"|utf8|bin|default|[a-z]{2,3}(_[a-z]{2,4}){0,2}|" + "|".join(sorted(_MARKS)))
+
+
 @function("COLLATE")
 def collate(value: Expr, specification: Expr) -> Expr:
     """The collation's weakest comparison: without case, accents or the spaces around, where it says so."""
-    parts = str(literal(specification, "COLLATE")).lower().strip("'").split("-")
+    written = str(literal(specification, "COLLATE"))
+    parts = written.lower().strip("'").split("-")
+    if not _LOCALE.fullmatch(parts[0]) or not set(parts[1:]) <= _MARKS:
+        raise invalid(f"Invalid collation specification: '{written}'.")
     names = [name for mark, name in (("ci", "NOCASE"), ("ai", "NOACCENT")) if mark in parts]
     found: Expr = exp.paren(value, copy=False)
     if names:
         found = exp.Collate(this=value, expression=exp.Var(this=".".join(names)))
-    found.meta["specification"] = str(literal(specification, "COLLATE"))
+    found.meta["specification"] = written
     found.meta[TRIMMED] = bool({"trim", "ltrim", "rtrim"} & set(parts))
     return found
 
