@@ -191,11 +191,11 @@ def deployed_graphs(session: Session) -> dict[str, list[str]]:
 
 
 def _deploy_graph(session: Session, plan: GraphPlan) -> None:
-    """The root gets its comment last: a graph that was left half changed differs from its plan."""
+    """The root gets all of its comment last: a graph that was left half changed is known, and differs from its plan."""
     tasks, dag = _tasks(session), _as_dag(plan)
     root = dag._to_low_level_task()  # the DAG API itself can only drop a graph and create it again
     children = {task.full_name: task._to_low_level_task() for task in dag.tasks}
-    root.comment, comment = None, root.comment
+    root.comment, comment = plan.lines()[0], root.comment
     if _root(session, plan.name):
         tasks[plan.name].suspend()
         for task in tasks[plan.name].fetch_task_dependents():

@@ -5,18 +5,19 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from snowflake.snowpark import Session
 
 from intentscore import __version__
 from intentscore.errors import ConfigurationError, WarehouseError
-from intentscore.services import graphs
+from intentscore.services import graph_execution, graphs
 from intentscore.services.explain import Explaining
-from intentscore.services.graph_execution import run_days
+from intentscore.services.graph_execution import RunDay, run_days
 from intentscore.services.graph_plan import shown
 from intentscore.services.graphs import plan_schedule, run_config
 from intentscore.services.packaging import PackageZip, package_zip, pinned_packages
@@ -43,6 +44,7 @@ STEPS = (
     *("SCORE_CHALLENGER", "EVALUATE_CHALLENGER", "PROMOTE_CHALLENGER"),
 )
 CONFIG = ScheduleConfig(daily=DailyGraph(name="DAILY_TEST"), retries=0)
+DAILY_ALONE = CONFIG.model_copy(update={"monthly": None, "mid_month": None})
 EXPLAINED = CONFIG.model_copy(update={"explain": Explaining(reasons=2)})
 
 
@@ -129,6 +131,28 @@ def test_a_dry_run_draws_the_graph_and_changes_nothing(workspace: Workspace) -> 
     assert schema_state(work.session, work.settings.schema_name) == before
     with pytest.raises(ConfigurationError, match="there is no task graph INTENTSCORE_DAILY"):
         schedule_status(work.session, ScheduleConfig())
+
+
+def test_a_run_that_another_request_was_taken_for_is_asked_for_again(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two others at the same instant: one runs, and the one that waits for it stands for both."""
+    work, asked = workspace, list[str]()
+    work.rows("CREATE TASK DAILY_TEST SCHEDULE = '60 MINUTE' AS SELECT SYSTEM$WAIT(2)")
+    await_idle = graph_execution._await_idle
+
+    def others_come_first(session: Session, graph: str, say: Callable[[str], None]) -> None:
+        await_idle(session, graph, say)
+        if not asked:
+            for _ in range(2):
+                work.rows("EXECUTE TASK DAILY_TEST")
+        asked.append(graph)
+
+    monkeypatch.setattr(graph_execution, "_await_idle", others_come_first)
+    monkeypatch.setattr(graph_execution, "LOST_AFTER_S", 0.1)
+    assert run_days(work.session, work.settings, DAILY_ALONE).days == (RunDay(None, "SUCCEEDED"),)
+    assert asked == ["DAILY_TEST"] * 2
+    assert work.value("SELECT COUNT(*) FROM TABLE(INFORMATION_SCHEMA.COMPLETE_TASK_GRAPHS())") == 3
 
 
 def test_status_names_the_deployed_graphs_and_not_their_steps(deployed: Trained) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ import pytest
 from snowflake.core.task._generated.models import Task as PublishedTask
 from urllib3.connection import HTTPConnection
 
+from intentscore.services.graph_plan import SchedulePlan
 from intentscore.services.graphs import plan_schedule
-from intentscore.services.schedule import deploy
+from intentscore.services.schedule import deploy, drop
 from intentscore.services.schedule_config import ScheduleConfig
 
 from .conftest import Workspace
@@ -105,3 +107,27 @@ def test_a_serverless_graph_names_no_warehouse(workspace: Workspace, sent: list[
     bodies = [request.body for request in sent if request.method == "PUT" and request.body]
     assert len(bodies) == 6
     assert all(body.get("warehouse") is None for body in bodies)
+
+
+def test_a_graph_left_half_made_is_made_whole_or_dropped(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    work, config = workspace, ScheduleConfig(monthly=None, mid_month=None)
+    plan = dataclasses.replace(plan_schedule(work.session, work.settings, config), procedures=())
+    request = HTTPConnection.request
+
+    def cut_off(self: HTTPConnection, method: str, url: str, *arguments: Any, **named: Any) -> None:
+        if method == "PUT" and "SCORE_DAY" in url:
+            raise KeyboardInterrupt
+        request(self, method, url, *arguments, **named)
+
+    def interrupt(half: SchedulePlan) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(HTTPConnection, "request", cut_off)
+            with pytest.raises(KeyboardInterrupt):
+                deploy(work.session, work.settings, half)
+
+    interrupt(plan)
+    assert len(work.rows("SHOW TASKS")) == 2
+    assert deploy(work.session, work.settings, plan).changed == ("INTENTSCORE_DAILY",)
+    interrupt(dataclasses.replace(plan, graphs=(dataclasses.replace(plan.graphs[0], timeout_minutes=5),)))
+    assert drop(work.session, work.settings, apply=True).graphs == ("INTENTSCORE_DAILY",)
+    assert work.rows("SHOW TASKS") == []
