@@ -7,16 +7,21 @@ the tables of the same statement, and a crash leaves both or neither.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from intentscore.local import results
+from intentscore.local.errors import already_exists
 from intentscore.local.names import ObjectName, literal, quote, split
 
 if TYPE_CHECKING:
+    from intentscore.local.results import Result
+    from intentscore.local.session import Session
+    from intentscore.local.statements import Statement
     from intentscore.local.transactions import Connection
 
 SCHEMA = "_ENGINE"
@@ -263,3 +268,22 @@ class Catalog:
             f"SELECT SCHEMA_NAME, OBJECT_NAME, DOMAIN, TAG, VALUE FROM {quote(database)}._ENGINE.TAG_REFERENCES"
         )
         return [(ObjectName(database, schema, name), domain, tag, value) for schema, name, domain, tag, value in found]
+
+
+def already_there(
+    session: Session,
+    head: Statement,
+    kind: str,
+    name: ObjectName,
+    quietly: bool,
+    drop: Callable[[Session, ObjectName], None] = lambda session, name: None,
+) -> Result | None:
+    """The answer to a CREATE whose object is there and stays. None when the name is free, by OR REPLACE perhaps."""
+    if session.catalog.get(kind, name) is None:
+        return None
+    if quietly:
+        return results.done(f"{name.name} already exists, statement succeeded.")
+    if not head.or_replace:
+        raise already_exists(str(name))
+    drop(session, name)
+    return None

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from intentscore.local import formats, results
-from intentscore.local.catalog import OWNER, Entry
-from intentscore.local.errors import SnowflakeError, already_exists, does_not_exist
+from intentscore.local.catalog import OWNER, Entry, already_there
+from intentscore.local.errors import SnowflakeError, does_not_exist
 from intentscore.local.names import ObjectName
 from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner
@@ -56,12 +56,8 @@ def create_dataset(session: Session, head: Statement) -> Result:
     name = session.existing_schema(session.resolve(head.scanner.name()))
     comment = head.scanner.options(("COMMENT",)).get("COMMENT", "")
     head.scanner.end()
-    if session.catalog.get(DATASET, name):
-        if quietly:
-            return results.done(f"{name.name} already exists, statement succeeded.")
-        if not head.or_replace:
-            raise already_exists(str(name))
-        _drop(session, name)
+    if there := already_there(session, head, DATASET, name, quietly, _drop):
+        return there
     folder = session.engine.new_folder_name()
     session.catalog.put(session.catalog.new(DATASET, name, comment, folder=folder, versions={}))
     return results.done(f"Dataset {name.name} successfully created.")

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from intentscore.local import results
-from intentscore.local.catalog import OWNER, Entry
+from intentscore.local.catalog import OWNER, Entry, already_there
 from intentscore.local.context_functions import context_function
 from intentscore.local.errors import already_exists, does_not_exist, invalid
-from intentscore.local.names import like_pattern, split
+from intentscore.local.names import ObjectName, like_pattern, split
 from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner
 from intentscore.local.show import columns_of, read_listing
@@ -64,12 +64,8 @@ def create_experiment(session: Session, head: Statement) -> Result:
     name = session.existing_schema(session.resolve(head.scanner.name()))
     comment = head.scanner.options(("COMMENT",)).get("COMMENT", "")
     head.scanner.end()
-    if session.catalog.get(EXPERIMENT, name):
-        if quietly:
-            return results.done(f"{name.name} already exists, statement succeeded.")
-        if not head.or_replace:
-            raise already_exists(str(name))
-        _drop(session, session.catalog.get(EXPERIMENT, name))
+    if there := already_there(session, head, EXPERIMENT, name, quietly, _drop):
+        return there
     details = {"folder": session.engine.new_folder_name(), "id": secrets.randbits(40), "runs": {}}
     session.catalog.put(session.catalog.new(EXPERIMENT, name, str(comment), **details))
     return results.done(f"Experiment {name.name} successfully created.")
@@ -82,13 +78,13 @@ def drop_experiment(session: Session, head: Statement) -> Result:
     head.scanner.end()
     if session.catalog.get(EXPERIMENT, name) is None and quietly:
         return results.already_dropped(name.name)
-    _drop(session, _experiment(session, list(name)))
+    _drop(session, _experiment(session, list(name)).name)
     return results.done(f"{name.name} successfully dropped.")
 
 
-def _drop(session: Session, entry: Entry | None) -> None:
-    if entry is not None:
-        session.catalog.remove(EXPERIMENT, entry.name)
+def _drop(session: Session, name: ObjectName) -> None:
+    if entry := session.catalog.get(EXPERIMENT, name):
+        session.catalog.remove(EXPERIMENT, name)
         folders = session.engine.storage.folders_of(EXPERIMENT, entry.details)
         session.transaction.after_commit(lambda: session.engine.storage.remove(folders))
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from intentscore.local import names, results, types
-from intentscore.local.catalog import OWNER
-from intentscore.local.errors import already_exists, does_not_exist, invalid, unsupported
+from intentscore.local.catalog import OWNER, already_there
+from intentscore.local.errors import does_not_exist, invalid, unsupported
 from intentscore.local.results import Result
 from intentscore.local.show import read_listing
 from intentscore.local.statements import Effect, Statement, statement
@@ -127,10 +127,8 @@ def create_file_format(session: Session, head: Statement) -> Result:
     name = session.existing_schema(session.resolve(head.scanner.name()))
     options = head.scanner.options()
     head.scanner.end()
-    if session.catalog.get(FILE_FORMAT, name) and not head.or_replace:
-        if quietly:
-            return results.done(f"{name.name} already exists, statement succeeded.")
-        raise already_exists(str(name))
+    if there := already_there(session, head, FILE_FORMAT, name, quietly):
+        return there
     comment = options.pop("COMMENT", "")
     checked(options)
     session.catalog.put(session.catalog.new(FILE_FORMAT, name, comment, **options), temporary=head.temporary)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from intentscore.local import names, results
-from intentscore.local.catalog import OWNER, Entry
+from intentscore.local.catalog import OWNER, Entry, already_there
 from intentscore.local.errors import SnowflakeError, already_exists, does_not_exist, invalid
 from intentscore.local.names import ObjectName
 from intentscore.local.results import Result
@@ -82,12 +82,8 @@ def create_model(session: Session, head: Statement) -> Result:
     version = "VERSION_1"
     if scanner.accept("WITH", "VERSION"):
         version = scanner.identifier()
-    if session.catalog.get(MODEL, name):
-        if quietly:
-            return results.done(f"{name.name} already exists, statement succeeded.")
-        if not head.or_replace:
-            raise already_exists(str(name))
-        _drop(session, name)
+    if there := already_there(session, head, MODEL, name, quietly, _drop):
+        return there
     entry = session.catalog.new(MODEL, name, default=version, versions={})
     _add_version(session, entry, version, scanner)
     session.catalog.put(entry)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from intentscore.local import models, names, parsing, results, sql
-from intentscore.local.catalog import SCHEMA, Entry
+from intentscore.local.catalog import SCHEMA, Entry, already_there
 from intentscore.local.columns import TableColumn, table_columns
 from intentscore.local.errors import already_exists, does_not_exist, invalid
 from intentscore.local.names import ObjectName, quote
@@ -56,12 +56,8 @@ def create_model_monitor(session: Session, head: Statement) -> Result:
     name = session.existing_schema(session.resolve(head.scanner.name()))
     head.scanner.accept("WITH")
     options = _read_options(head.scanner)
-    if session.catalog.get(MONITOR, name):
-        if quietly:
-            return results.done(f"{name.name} already exists, statement succeeded.")
-        if not head.or_replace:
-            raise already_exists(str(name))
-        _drop(session, name)
+    if there := already_there(session, head, MONITOR, name, quietly, _drop):
+        return there
     entry = session.catalog.new(MONITOR, name, str(options.pop("COMMENT", "")), **_checked(session, name, options))
     _keep_baseline(session, entry, options.get("BASELINE"))
     session.catalog.put(entry)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import Expr, exp
 
 from intentscore.local import results, sources
-from intentscore.local.catalog import OWNER, Entry
-from intentscore.local.errors import already_exists, does_not_exist, invalid
-from intentscore.local.names import ObjectName, display, quote
+from intentscore.local.catalog import OWNER, Entry, already_there
+from intentscore.local.errors import does_not_exist, invalid
+from intentscore.local.names import ObjectName, quote
 from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner
 from intentscore.local.show import read_listing
@@ -32,12 +32,8 @@ def create_sequence(session: Session, head: Statement) -> Result:
     quietly = head.if_not_exists()
     name = session.existing_schema(session.resolve(head.scanner.name()))
     details: dict[str, Any] = {"start": 1, "increment": 1, "ordered": False, "comment": ""} | _options(head.scanner)
-    if session.catalog.get(SEQUENCE, name):
-        if quietly:
-            return results.done(f"{name.name} already exists, statement succeeded.")
-        if not head.or_replace:
-            raise already_exists(display(name.name))
-        _drop(session, name)
+    if there := already_there(session, head, SEQUENCE, name, quietly, _drop):
+        return there
     _create(session, name, details["start"], details["increment"])
     session.catalog.put(session.catalog.new(SEQUENCE, name, str(details.pop("comment")), **details))
     return results.done(f"Sequence {name.name} successfully created.")

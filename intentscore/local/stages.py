@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from intentscore.local import formats, names, results, types
-from intentscore.local.catalog import OWNER
+from intentscore.local.catalog import OWNER, already_there
 from intentscore.local.errors import already_exists, does_not_exist, invalid
 from intentscore.local.names import ObjectName
 from intentscore.local.results import Result
@@ -162,12 +162,8 @@ def create_stage(session: Session, head: Statement) -> Result:
     name = session.existing_schema(session.resolve(scanner.name()))
     options = scanner.options(dict.fromkeys(("FILE_FORMAT", "COMMENT", "DIRECTORY", "ENCRYPTION", "COPY_OPTIONS"), str))
     scanner.end()
-    if session.catalog.get(STAGE, name):
-        if quietly:
-            return results.done(f"{name.name} already exists, statement succeeded.")
-        if not head.or_replace:
-            raise already_exists(str(name))
-        _remove_stage(session, name)
+    if there := already_there(session, head, STAGE, name, quietly, _remove_stage):
+        return there
     entry = session.catalog.new(
         STAGE, name, options.get("COMMENT", ""), folder=session.engine.new_folder_name(),
         file_format=formats.as_options(options.get("FILE_FORMAT")), directory=_directory(options),

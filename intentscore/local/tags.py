@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from intentscore.local import results, types
-from intentscore.local.catalog import OWNER
+from intentscore.local.catalog import OWNER, already_there
 from intentscore.local.context_functions import context_function
-from intentscore.local.errors import already_exists, does_not_exist, invalid
+from intentscore.local.errors import does_not_exist, invalid
 from intentscore.local.names import ObjectName, split
 from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner
@@ -32,10 +32,8 @@ def create_tag(session: Session, head: Statement) -> Result:
     allowed = _allowed_values(scanner)
     comment = scanner.options({"COMMENT": str}).get("COMMENT", "")
     scanner.end()
-    if session.catalog.get(TAG, name) and not head.or_replace:
-        if quietly:
-            return results.done(f"{name.name} already exists, statement succeeded.")
-        raise already_exists(str(name))
+    if there := already_there(session, head, TAG, name, quietly):
+        return there
     session.catalog.put(session.catalog.new(TAG, name, comment, allowed_values=allowed))
     return results.done(f"Tag {name.name} successfully created.")
 
