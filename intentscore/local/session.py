@@ -9,18 +9,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
 from sqlglot.tokenizer_core import TokenType
 
-from intentscore.local import errors, flow, history, names, queries, several, sql, stages, statements, uploads, widening
+from intentscore.local import errors, flow, history, names, queries, several, sql, stages, statements, widening
 from intentscore.local.catalog import Catalog
 from intentscore.local.errors import NumberTooWideError, SnowflakeError, does_not_exist
 from intentscore.local.names import ObjectName
-from intentscore.local.python_functions import python_function
 from intentscore.local.queries import Query
 from intentscore.local.results import Result, ResultStore
 from intentscore.local.scanner import Scanner
@@ -29,6 +27,7 @@ from intentscore.local.sharing import Shared
 from intentscore.local.statements import Effect
 from intentscore.local.transactions import Connection, Transaction
 from intentscore.local.turns import Turn
+from intentscore.local.uploads import Replaced
 from intentscore.local.variables import DEFAULT_PARAMETERS, parameter_values, with_variables
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ class Session:
         self.wide_numbers = False
         self.client = ""
         self._depth = 0
-        self._put_aside: list[Path] = []
+        self.replaced_files = Replaced(engine.storage)
         self._current: Query | None = None
         self.flow: list[Result] = []
         self.running = Turn()
@@ -152,7 +151,7 @@ class Session:
                 raise SnowflakeError("Empty SQL statement.", 900, "42601")
             entry = statements.find(head)
             if head.words[0] != "PUT":
-                self._forget_put_aside()
+                self.replaced_files.forget()
             head.describe_only = describe_only
             if entry is None:
                 return sql.execute(self, text, bindings, describe_only=describe_only)
@@ -173,17 +172,6 @@ class Session:
         """An INSERT with a list of values for each placeholder."""
         with self.turn():
             return sql.insert_batch(self, with_variables(text, self.variables), columns)
-
-    def put_aside(self, target: Path, source: str) -> None:
-        """Keep what an upload replaces until the client has gone on to something else."""
-        storage = self.engine.storage
-        if folder := uploads.put_aside(storage.folder("replaced", storage.new_folder_name()), target, source):
-            self._put_aside.append(folder)
-
-    def _forget_put_aside(self) -> None:
-        if self._put_aside:
-            self.engine.storage.remove(self._put_aside)
-            self._put_aside = []
 
     def touch(self) -> None:
         """The client is still there."""
@@ -362,14 +350,6 @@ class Session:
             with contextlib.suppress(duckdb.TransactionException):  # an aborted one takes the name with it
                 self.duck.unregister(name)
 
-    @contextlib.contextmanager
-    def function(
-        self, run: Callable[..., pa.Array], takes: list[str], gives: str, *, volatile: bool = False
-    ) -> Iterator[str]:
-        """A Python function over Arrow columns under a DuckDB name for as long as the block lasts."""
-        with python_function(self.duck, run, takes, gives, volatile=volatile) as name:
-            yield name
-
     def table_exists(self, name: ObjectName) -> bool:
         return name in self.temporary_tables or self.relation_kind(name) is not None
 
@@ -402,7 +382,7 @@ class Session:
             self.closed = True
             with contextlib.suppress(duckdb.Error, SnowflakeError):
                 self.rollback()
-            self._forget_put_aside()
+            self.replaced_files.forget()
             self.results.clear()
             self.engine.forget(self)
             self.duck.close()

@@ -33,6 +33,7 @@ from intentscore.local.errors import (
     invalid_identifier,
     unsupported,
 )
+from intentscore.local.python_functions import python_function
 from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner
 from intentscore.local.shapes import Field
@@ -85,7 +86,7 @@ class Preparation(contextlib.ExitStack):
     def function(self, run: Callable[..., pa.Array], takes: list[str], gives: str, *, volatile: bool = False) -> str:
         """A Python function over Arrow columns, under a DuckDB name for as long as the statement lasts."""
         self.holds_rows = True
-        return self.enter_context(self.session.function(run, takes, gives, volatile=volatile))
+        return self.enter_context(python_function(self.session.duck, run, takes, gives, volatile=volatile))
 
 
 def is_cte(table: exp.Table) -> bool:

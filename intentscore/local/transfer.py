@@ -43,7 +43,7 @@ def put(session: Session, head: Statement) -> Result:
         raise SnowflakeError("SQL compilation error:\nthe files of a version cannot be written to.", 2076, "42601")
     target = where.made()
     if options.get("OVERWRITE", False):
-        session.put_aside(target, source)
+        session.replaced_files.keep(target, source)
     return _transfer(
         "UPLOAD",
         target,

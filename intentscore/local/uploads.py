@@ -14,6 +14,10 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from intentscore.local.storage import Storage
 
 INDEX = "index.json"
 
@@ -31,6 +35,24 @@ def put_aside(folder: Path, target: Path, source: str) -> Path | None:
     unfinished.write_text(json.dumps([str(path) for path in named]))
     unfinished.replace(folder / INDEX)
     return folder
+
+
+class Replaced:
+    """What the uploads of one session replaced, kept until its client has gone on to something else."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._folders: list[Path] = []
+
+    def keep(self, target: Path, source: str) -> None:
+        folder = self._storage.folder("replaced", self._storage.new_folder_name())
+        if kept := put_aside(folder, target, source):
+            self._folders.append(kept)
+
+    def forget(self) -> None:
+        if self._folders:
+            self._storage.remove(self._folders)
+            self._folders = []
 
 
 def _is_upload_of(name: str, pattern: str) -> bool:
