@@ -21,11 +21,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from intentscore.readable import is_number, label, readable
+
 PIPE_WIDTH = 160
 SHORT_LIST = 72
 BAR_WIDTH = 24
 KEPT_WHOLE = 20
-NOTHING = "-"
 
 
 def show(result: object, format: str, stream: TextIO) -> None:
@@ -147,7 +148,7 @@ def _records(records: Sequence[Any]) -> Table:
     rows = [dict(_plain_items(record)) for record in records]
     bars = {name: max(row.get(name) or 0.0 for row in rows) for name in _drawn(records[0])}
     for name in rows[0]:
-        numeric = all(_is_number(row.get(name)) for row in rows)
+        numeric = all(is_number(row.get(name)) for row in rows)
         widest = max(len(_text(row.get(name))) for row in rows)
         kept = widest if widest <= KEPT_WHOLE else None  # a heading may fold, a short name or number may not
         table.add_column(_label(name), justify="right" if numeric else "left", overflow="fold", min_width=kept)
@@ -168,34 +169,12 @@ def _bar(value: Any, largest: float | None) -> list[RenderableType]:
     return [] if largest is None else [Bar(largest or 1.0, 0, value or 0.0, width=BAR_WIDTH, color="cyan")]
 
 
-def _is_number(value: Any) -> bool:
-    return value is None or (isinstance(value, (int, float, Decimal)) and not isinstance(value, bool))
-
-
 def _label(name: str) -> str:
-    return _printable(name.replace("_", " ").strip())
+    return _printable(label(name))
 
 
 def _text(value: Any) -> str:
-    value = _jsonable(value) if not dataclasses.is_dataclass(value) else str(value)
-    if value is None:
-        return NOTHING
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return _short(value)
-    if isinstance(value, list):
-        return ", ".join(_text(item) for item in value) or NOTHING
-    return _printable(str(value))
-
-
-def _short(value: float) -> str:
-    """Four decimals, or four digits where those would hide a small number."""
-    if value != 0 and not 1e-3 <= abs(value) < 1e9:
-        return f"{value:.3e}"
-    return f"{value:,.4f}".rstrip("0").removesuffix(".") if value == int(value) else f"{value:,.4f}"
+    return _printable(readable(str(value) if dataclasses.is_dataclass(value) else _jsonable(value)))
 
 
 def _printable(text: str) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import secrets
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -15,9 +14,9 @@ from markupsafe import Markup, escape
 
 from intentscore import __version__
 from intentscore.errors import UsageError
+from intentscore.readable import is_number, label, readable
 from intentscore.report.content import Chart, Note, Page, Points, Table, Value
 
-NOTHING = "-"
 LONG = 40
 COMMAND = re.compile(r"`([^`]+)`")
 KINDS = {Table: "table", Chart: "chart", Note: "note", Points: "points"}
@@ -32,7 +31,7 @@ def html(page: Page, made_at: datetime) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"shown": shown, "label": label, "with_commands": with_commands}
+    environment.filters |= {"shown": readable, "label": label, "with_commands": with_commands}
     environment.tests |= {"number": is_number, "long": is_long}
     return environment.get_template("report.html.j2").render(
         page=page,
@@ -69,25 +68,6 @@ def write_whole(path: Path, text: str) -> int:
     return len(content)
 
 
-def shown(value: Value) -> str:
-    """Four decimals, or four digits where those would hide a small number."""
-    if value is None:
-        return NOTHING
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return _number(value)
-    if isinstance(value, tuple):
-        return ", ".join(value) or NOTHING
-    return value.isoformat() if isinstance(value, date) else str(value)
-
-
-def label(name: str) -> str:
-    return name.replace("_", " ")
-
-
 def with_commands(text: str) -> Markup:
     """Escaped, and what stands between backticks as code."""
     return Markup(COMMAND.sub(r"<code>\1</code>", str(escape(text))))  # escaped just before
@@ -95,17 +75,3 @@ def with_commands(text: str) -> Markup:
 
 def is_long(value: Value) -> bool:
     return isinstance(value, str) and len(value) > LONG
-
-
-def is_number(value: Value) -> bool:
-    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
-
-
-def _number(value: float) -> str:
-    if not math.isfinite(value):
-        return NOTHING
-    if value == 0:
-        return "0"
-    if abs(value) < 1e-3:
-        return f"{value:.2e}"
-    return f"{value:,.0f}" if value == int(value) and abs(value) >= 2 else f"{value:,.4f}"

@@ -15,7 +15,7 @@ import pytest
 from intentscore.errors import UsageError
 from intentscore.report.charts import Axis, bars
 from intentscore.report.content import Chart, Note, Page, Points, Section, Table, pairs
-from intentscore.report.page import html, shown, writable, write_whole
+from intentscore.report.page import html, writable, write_whole
 from intentscore.services.packaging import package_zip
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -64,15 +64,6 @@ def test_every_chart_has_a_text_and_a_table_beside_it() -> None:
     figure = text[text.index("<figure") : text.index("</figure>")]
     assert 'role="img" aria-label="Bars: what it shows"' in figure
     assert figure.index("<svg") < figure.index("<details>") < figure.index("<table>")
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(None, "-"), (True, "yes"), (12345, "12,345"), (0.91548, "0.9155"), (0.0, "0"), (0.00001234, "1.23e-05"),
-     (173.0, "173"), (1.0, "1.0000"), (math.nan, "-"), (date(2024, 11, 1), "2024-11-01"), ("SCORES", "SCORES")],
-)  # fmt: skip
-def test_a_value_is_shown_in_few_digits(value: Any, text: str) -> None:
-    assert shown(value) == text
 
 
 def test_the_same_page_is_the_same_bytes() -> None:
