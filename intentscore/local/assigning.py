@@ -13,6 +13,10 @@ from intentscore.local.types import ColumnType
 
 _NESTED = ("array", "object")
 _FROM_VARIANT = {"array": "sf_to_array", "object": "sf_to_object"}
+_FROM_ZONED = {
+    "timestamp_ltz": "sf_to_timestamp_ltz", "timestamp_ntz": "sf_to_timestamp", "date": "sf_to_date",
+    "time": "sf_to_time", "text": "sf_to_varchar", "variant": "sf_to_variant",
+}  # fmt: skip
 
 
 def targets(columns: Sequence[Field] | None, named: Expr | None) -> list[Field] | None:
@@ -45,13 +49,12 @@ def _unlike(given: ColumnType, column: ColumnType) -> bool:
 
 
 def _converted(query: Expr, given: Sequence[Field], columns: Sequence[Field]) -> Expr:
-    """The rows with every VARIANT as the ARRAY or OBJECT its column holds."""
-    wanted = [
-        _FROM_VARIANT.get(column.type.wire, "") if column.type and value.type != column.type else ""
-        for value, column in zip(given, columns, strict=True)
-    ]
-    if not any(wanted) or any(var.name.upper() == "DEFAULT" for var in query.find_all(exp.Var)):
+    """The rows with every VARIANT as the ARRAY or OBJECT its column holds, and TIMESTAMP_TZ to and from other types."""
+    wanted = [_conversion(value.type, column.type) for value, column in zip(given, columns, strict=True)]
+    if not any(wanted):
         return query
+    if any(_is_default(var) for var in query.find_all(exp.Var)):
+        return _converted_cells(query, wanted)
     names = [exp.to_identifier(f"_{i}", quoted=True) for i in range(len(wanted))]
     cells = [
         macro(name, exp.column(n.copy())) if name else exp.column(n.copy())
@@ -60,3 +63,27 @@ def _converted(query: Expr, given: Sequence[Field], columns: Sequence[Field]) ->
     source = query if isinstance(query, exp.Values) else exp.Subquery(this=query)
     source.set("alias", exp.TableAlias(this=exp.to_identifier("_given", quoted=True), columns=names))
     return exp.Select(expressions=cells).from_(source, copy=False)
+
+
+def _conversion(given: ColumnType | None, column: ColumnType | None) -> str:
+    """The name of the macro that makes a value one of its column's type; empty where DuckDB does it by itself."""
+    if column is None or (given is not None and given.wire == column.wire):
+        return ""
+    if column.wire == "timestamp_tz":
+        return "sf_to_timestamp_tz"
+    if given is not None and given.wire == "timestamp_tz":
+        return _FROM_ZONED.get(column.wire, "")
+    return _FROM_VARIANT.get(column.wire, "")
+
+
+def _is_default(cell: Expr) -> bool:
+    return isinstance(cell, (exp.Var, exp.Column)) and cell.name.upper() == "DEFAULT"
+
+
+def _converted_cells(query: Expr, wanted: Sequence[str]) -> Expr:
+    """Cell by cell, where a DEFAULT stands among the values."""
+    for row in query.expressions if isinstance(query, exp.Values) else ():
+        for name, cell in zip(wanted, row.expressions, strict=False):
+            if name and not isinstance(cell, exp.Null) and not _is_default(cell):
+                cell.replace(macro(name, cell.copy()))
+    return query

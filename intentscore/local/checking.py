@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from intentscore.local import conversions
+from intentscore.local import conversions, names
 from intentscore.local.mapping import Mapping, Target
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def _converted(session: Session, mapping: Mapping) -> pa.Table:
     value = " ".join(f"WHEN {i + 1} THEN CAST(r{i} AS VARCHAR)" for i in numbers)
     cells = ", ".join(f"c{i}" for i in numbers)
     connection = session.engine.connect()
+    connection.execute(f"SET TimeZone = {names.literal(str(session.parameters['TIMEZONE']))}")
     registered: list[str] = []
 
     def register(table: pa.Table) -> str:

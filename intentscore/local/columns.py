@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from intentscore.local import spelling, types
-from intentscore.local.names import ObjectName
+from intentscore.local.names import ObjectName, literal
 from intentscore.local.shapes import Field
 from intentscore.local.types import ColumnType
 
@@ -80,3 +80,14 @@ def table_fields(session: Session, table: exp.Table) -> list[Field] | None:
 
 def _but_text(kind: ColumnType) -> ColumnType | None:
     return kind if kind.wire != "text" else None
+
+
+def shown_default(session: Session, column: TableColumn) -> str | None:
+    """A column's default in Snowflake's SQL."""
+    if column.default in (None, "NULL") or column.type.wire != "timestamp_tz":
+        return column.default
+    assert column.default is not None
+    if "now()" in column.default.lower():
+        return "CURRENT_TIMESTAMP()"
+    text = session.fetch(f"SELECT memory.main.sf_clock_text({column.default})")[0][0]
+    return f"{literal(text)}::TIMESTAMP_TZ"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from intentscore.local import parsing, results, roles, sql, types
+from intentscore.local import offsets, parsing, results, roles, sql, types
 from intentscore.local.context_functions import context_function
 from intentscore.local.errors import COMPILATION, SnowflakeError, invalid
 from intentscore.local.names import like_pattern
@@ -62,7 +62,7 @@ def set_variable(session: Session, head: Statement) -> Result:
     answer = sql.query(session, parsing.parse(f"SELECT * FROM (VALUES {row})", head.scanner.bindings))
     if answer.table.num_columns != len(wanted):
         raise invalid(f"{answer.table.num_columns} values for {len(wanted)} session variables")
-    values = [column[0].as_py() for column in answer.table.columns]
+    values = [offsets.moments(column)[0] for column in answer.table.columns]
     for value in values:
         check_size(value)
     session.variables |= dict(zip(wanted, values, strict=True))

@@ -6,6 +6,7 @@ import re
 
 from intentscore.local.formats import FileFormat
 from intentscore.local.names import literal
+from intentscore.local.rewrites.conversions import ZONED
 from intentscore.local.types import ColumnType
 
 # What the AUTO detection of Snowflake recognises beyond ISO 8601.
@@ -59,6 +60,10 @@ def convert(value: str, to: ColumnType, duckdb_type: str, form: FileFormat, *, t
 
 
 def _moment(text: str, duckdb_type: str, given: str, automatic: tuple[str, ...]) -> str:
+    if duckdb_type == ZONED:
+        moment = _moment(text, "TIMESTAMPTZ", given, automatic)
+        offset = "last" if "%z" in strptime_format(given) else "written"
+        return f"memory.main.sf_with_offset({moment}, memory.main.sf_{offset}_offset({text}))"
     if given.upper() != "AUTO":
         form = strptime_format(given)
         if "%I" in form and "%p" not in form:  # without AM or PM it is the morning
@@ -66,6 +71,8 @@ def _moment(text: str, duckdb_type: str, given: str, automatic: tuple[str, ...])
         return f"CAST(try_strptime({text}, {literal(form)}) AS {duckdb_type})"
     known = ", ".join(literal(form) for form in automatic)
     epoch = f", make_timestamp(TRY_CAST({text} AS BIGINT) * 1000000)" if duckdb_type.startswith("TIMESTAMP") else ""
+    if "ZONE" in duckdb_type or duckdb_type == "TIMESTAMPTZ":  # +0500 as well as +05:00
+        epoch = f", memory.main.sf_try_zoned_text({text}){epoch}"
     return f"COALESCE(TRY_CAST({text} AS {duckdb_type}), CAST(try_strptime({text}, [{known}]) AS {duckdb_type}){epoch})"
 
 

@@ -15,6 +15,8 @@ from intentscore.local.errors import SnowflakeError, already_exists, does_not_ex
 from intentscore.local.keys import Key
 from intentscore.local.names import ObjectName, display, fold, literal, quote
 from intentscore.local.results import Result
+from intentscore.local.rewrites.conversions import ZONED, zoned_default
+from intentscore.local.rewrites.macros import SCHEMA
 from intentscore.local.scanner import Scanner
 from intentscore.local.shapes import Field
 from intentscore.local.statements import Effect, Statement, statement
@@ -152,9 +154,19 @@ def _described(session: Session, preparation: sql.Preparation, tree: exp.Create,
         column.type = column.type or str(kind)
     positions = [f"_{i}" for i in range(len(columns))]
     cells = [
-        f"CAST({place} AS {c.type}) AS {quote(place)}" for c, place in zip(columns, positions, strict=True)
-    ]  # fmt: skip
+        f"{_as_held(place, str(kind), str(c.type))} AS {quote(place)}"
+        for c, place, kind in zip(columns, positions, given.types, strict=True)
+    ]
     return Plan(columns, f"SELECT {', '.join(cells)} FROM ({prepared}) AS _source({', '.join(positions)})")
+
+
+def _as_held(value: str, given: str, wanted: str) -> str:
+    """A value as DuckDB holds a column; a TIMESTAMP_TZ is read and written by the engine's own conversions."""
+    if given != wanted and ZONED in (given, wanted):
+        converting = {ZONED: "timestamp_tz", "TIMESTAMP": "timestamp", "TIMESTAMP WITH TIME ZONE": "timestamp_ltz",
+                      "DATE": "date", "TIME": "time"}.get(wanted, "varchar")  # fmt: skip
+        value = f"{SCHEMA}sf_to_{converting}({value})"
+    return f"CAST({value} AS {wanted})"
 
 
 def _copied(session: Session, source: ObjectName, *, with_rows: bool) -> Plan:
@@ -184,7 +196,7 @@ def _constrain(session: Session, column: Column, constraint: Any) -> None:
         case exp.NotNullColumnConstraint():
             column.not_null = not constraint.args.get("allow_null")
         case exp.DefaultColumnConstraint():
-            column.default = _default(session, constraint.this)
+            column.default = _default(session, constraint.this, column)
         case exp.CommentColumnConstraint():
             column.comment = constraint.this.name
         case exp.CollateColumnConstraint():
@@ -198,10 +210,11 @@ def _constrain(session: Session, column: Column, constraint: Any) -> None:
             raise unsupported(f"the column constraint {constraint.sql(dialect='snowflake')}")
 
 
-def _default(session: Session, value: exp.Expr) -> str:
+def _default(session: Session, value: exp.Expr, column: Column) -> str:
     with sql.Preparation(session) as preparation:
         tree = preparation.rewrite(exp.select(exp.alias_(value.copy(), "VALUE")))
-        return sql.generate(tree.expressions[0].this)
+        given = sql.generate(tree.expressions[0].this)
+    return zoned_default(session, given) if column.type == ZONED else given
 
 
 # ---------------------------------------------------------------------------- making

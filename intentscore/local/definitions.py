@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from intentscore.local import routine_listing
 from intentscore.local.catalog import CLUSTERING, TABLE
-from intentscore.local.columns import TableColumn, table_columns
+from intentscore.local.columns import TableColumn, shown_default, table_columns
 from intentscore.local.context_functions import context_function
 from intentscore.local.errors import does_not_exist, unsupported
 from intentscore.local.names import ObjectName, literal, quote, split
@@ -41,7 +41,7 @@ def get_ddl(session: Session, kind: str, name: str, qualified: bool = False) -> 
 def _table(session: Session, name: ObjectName, *, qualified: bool) -> str:
     """In the layout of an account: a column a line, behind a tabulator."""
     shown = ".".join(map(_plain, name)) if qualified else _plain(name.name)
-    columns = ",\n".join(f"\t{_column(column)}" for column in table_columns(session, name))
+    columns = ",\n".join(f"\t{_column(session, column)}" for column in table_columns(session, name))
     details = entry.details if (entry := session.catalog.get(TABLE, name)) else {}
     clustering = session.catalog.get(CLUSTERING, name)
     cluster = f"cluster by ({clustering.details['columns']})" if clustering and clustering.details["columns"] else ""
@@ -57,12 +57,12 @@ def _comment(session: Session, name: ObjectName) -> str | None:
     return found[0][0] if found else None
 
 
-def _column(column: TableColumn) -> str:
+def _column(session: Session, column: TableColumn) -> str:
     parts = [_plain(column.name), column.type.declared]
     if not column.nullable:
         parts.append("NOT NULL")
-    if column.default is not None:
-        parts.append("DEFAULT " + _CAST.sub(r"\1", column.default))
+    if (default := shown_default(session, column)) is not None:
+        parts.append("DEFAULT " + _CAST.sub(r"\1", default))
     if column.comment:
         parts.append(f"COMMENT {literal(column.comment)}")
     return " ".join(parts)

@@ -132,7 +132,12 @@ def _from_catalog_error(detail: str) -> SnowflakeError:
     return SnowflakeError(f"{COMPILATION}{detail}", 2003, "42S02")
 
 
+_ZONED = re.compile(r"(?:values? of type|types of|for cast).*\bINTERVAL\b", re.S)
+
+
 def _from_binder_error(detail: str) -> SnowflakeError:
+    if _ZONED.search(detail):
+        return _beside_other_type()
     if found := re.search(
         r"Referenced (?:column|table) \"([^\"]+)\" (?:was )?not found|column \"([^\"]+)\" (?:not found|that)", detail
     ):
@@ -170,8 +175,16 @@ def _mismatch(expected: str, got: str) -> SnowflakeError:
     return SnowflakeError(f"{COMPILATION}{detail}", 2020, "42601")
 
 
+def _beside_other_type() -> SnowflakeError:
+    return unsupported("a TIMESTAMP_TZ here beside a value of another type, unless one is cast to the other's type")
+
+
 def _from_conversion_error(detail: str) -> SnowflakeError:
+    if _ZONED.search(detail):
+        return _beside_other_type()
     if found := re.search(r"Could not convert string ['\"](.*?)['\"] to (\w+)", detail):
+        if found[2] == "INTERVAL":
+            return SnowflakeError(f"Timestamp '{found[1]}' is not recognized", 100035, "22007")
         if found[2] in ("DATE", "TIMESTAMP", "TIME"):
             return SnowflakeError(f"{found[2].title()} '{found[1]}' is not recognized", 100040, "22007")
         if found[2] == "BOOL":

@@ -37,12 +37,20 @@ _TYPE_BY_NAME: dict[str, ColumnType] = {
          "REPEAT", "REVERSE", "INITCAP", "SPLIT_PART", "TO_VARCHAR", "TO_CHAR", "CONCAT_WS"), types.TEXT),
     **dict.fromkeys(("TO_GEOGRAPHY", "TRY_TO_GEOGRAPHY", "ST_GEOGRAPHYFROMTEXT", "ST_GEOGFROMTEXT"), types.GEOGRAPHY),
     **dict.fromkeys(("TO_GEOMETRY", "TRY_TO_GEOMETRY", "ST_GEOMETRYFROMTEXT"), types.GEOMETRY),
-    **dict.fromkeys(("TO_TIMESTAMP_LTZ", "TRY_TO_TIMESTAMP_LTZ"), types.TIMESTAMP_LTZ),
-    **dict.fromkeys(("TO_TIMESTAMP_TZ", "TRY_TO_TIMESTAMP_TZ", "TIMESTAMP_TZ_FROM_PARTS"), types.TIMESTAMP_TZ),
+    **dict.fromkeys(
+        ("TO_TIMESTAMP_LTZ", "TRY_TO_TIMESTAMP_LTZ", "TIMESTAMP_LTZ_FROM_PARTS", "TIMESTAMPLTZFROMPARTS"),
+        types.TIMESTAMP_LTZ),
+    **dict.fromkeys(
+        ("TO_TIMESTAMP_TZ", "TRY_TO_TIMESTAMP_TZ", "TIMESTAMP_TZ_FROM_PARTS", "TIMESTAMPTZFROMPARTS"),
+        types.TIMESTAMP_TZ),
 }  # fmt: skip
 _NEVER_NULL = (exp.Count, exp.CountIf, exp.CurrentTimestamp, exp.CurrentDate, exp.RowNumber, exp.Rank, exp.DenseRank)
 _NEVER_NULL_BY_NAME = {"RANDOM", "RANDSTR", "UUID_STRING", "SEQ1", "SEQ2", "SEQ4", "SEQ8"}
 _PERHAPS_NULL = (exp.Predicate, exp.Connector, exp.Not)  # what is true or false is said to be nullable, always
+_KEEPING_THE_OFFSET = {
+    "DATEADD", "TIMEADD", "TIMESTAMPADD", "TIMESTAMP_ADD", "DATE_ADD", "ADD_MONTHS", "DATE_TRUNC", "TIME_SLICE",
+    "NVL", "IFNULL", "GREATEST", "LEAST", "GREATEST_IGNORE_NULLS", "LEAST_IGNORE_NULLS",
+}  # fmt: skip
 _TO_NUMBER = ("TO_NUMBER", "TO_DECIMAL", "TO_NUMERIC")
 OF_ITS_ARGUMENT = (exp.Max, exp.Min, exp.AnyValue, exp.FirstValue, exp.LastValue, exp.Lag, exp.Lead, exp.NthValue,
                     exp.Mode)  # fmt: skip
@@ -55,7 +63,23 @@ STRICT = (
 
 def settled(node: Expr) -> ColumnType | None:
     """The type of an operator or a function call whose parts have theirs; None where only DuckDB knows."""
-    return _arithmetic(node) or _to_number(node) or _TYPE_OF.get(type(node)) or _TYPE_BY_NAME.get(called(node))
+    return (
+        _arithmetic(node)
+        or _to_number(node)
+        or _zoned(node)
+        or _TYPE_OF.get(type(node))
+        or _TYPE_BY_NAME.get(called(node))
+    )
+
+
+def _zoned(node: Expr) -> ColumnType | None:
+    """TIMESTAMP_TZ, where a function gives one."""
+    name = called(node)
+    if name == "CONVERT_TIMEZONE":
+        return types.TIMESTAMP_TZ if len(node.expressions) == 2 else None
+    keeps = name in _KEEPING_THE_OFFSET or (name in ("TRUNC", "TRUNCATE") and len(node.expressions) == 2)
+    of_one = keeps and any(kind_of(argument) == types.TIMESTAMP_TZ for argument in node.expressions)
+    return types.TIMESTAMP_TZ if of_one else None
 
 
 def strict(node: Expr) -> bool:
@@ -143,8 +167,9 @@ def declared(kind: exp.DataType) -> ColumnType | None:
 
 def wider(a: ColumnType | None, b: ColumnType | None) -> ColumnType | None:
     """The type two branches share, where both are known and of one kind."""
+    zoned = [kind for kind in (a, b) if kind is not None and kind.wire == "timestamp_tz"]
     if a is None or b is None or a.wire != b.wire:
-        return None
+        return zoned[0] if zoned else None
     if a.wire == "fixed" and a.scale == b.scale:
         return replace(a, precision=max(a.precision or 38, b.precision or 38))
     if a.wire in ("text", "binary"):

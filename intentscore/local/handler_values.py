@@ -12,11 +12,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from intentscore.local import offsets
+
 SEMI_STRUCTURED = ("VARIANT", "OBJECT", "ARRAY", "MAP", "GEOGRAPHY", "GEOMETRY", "VECTOR")
 _ARROW = {
     "BIGINT": pa.int64(), "DOUBLE": pa.float64(), "VARCHAR": pa.string(), "BOOLEAN": pa.bool_(), "DATE": pa.date32(),
     "TIME": pa.time64("us"), "TIMESTAMP": pa.timestamp("us"), "BLOB": pa.binary(), "JSON": pa.string(),
-    "TIMESTAMPTZ": pa.timestamp("us", tz="UTC"),
+    "TIMESTAMPTZ": pa.timestamp("us", tz="UTC"), "INTERVAL": offsets.HELD,
 }  # fmt: skip
 
 
@@ -48,10 +50,10 @@ def arrow_type(stored: str) -> pa.DataType:
 
 
 def decoded(column: pa.ChunkedArray, kind: str) -> list[Any]:
-    cells = column.to_pylist()
+    cells = offsets.moments(column)
     if base(kind) in SEMI_STRUCTURED or (base(kind) in ("NUMBER",) and pa.types.is_decimal(column.type)):
         return [cell(value, kind) for value in cells]
-    return cells  # type: ignore[no-any-return]
+    return cells
 
 
 def cell(value: Any, kind: str) -> Any:
@@ -59,6 +61,8 @@ def cell(value: Any, kind: str) -> Any:
         return None
     if base(kind) in SEMI_STRUCTURED and isinstance(value, str):
         return json.loads(value)
+    if isinstance(value, pa.MonthDayNano):
+        return offsets.moment(value)
     if isinstance(value, Decimal) and base(kind) == "NUMBER" and kind.endswith((",0)", ", 0)")):
         return int(value)
     return value
@@ -85,6 +89,8 @@ def _pandas(column: pa.ChunkedArray, kind: str) -> Any:
 
     Source: https://docs.snowflake.com/en/developer-guide/udf/python/udf-python-batch
     """
+    if column.type == offsets.HELD:
+        column = pa.chunked_array([pa.array(offsets.moments(column), pa.timestamp("us", tz="UTC"))])
     if kind == "BOOLEAN":
         return column.to_pandas().astype("boolean")
     if kind == "DATE":
@@ -190,8 +196,13 @@ def _timestamp(value: Any, kind: str) -> Any:
         return dt.datetime.combine(value, dt.time())
     if value.tzinfo is not None:
         value = value.astimezone(dt.UTC)
-        return value if base(kind) in ("TIMESTAMP_TZ", "TIMESTAMP_LTZ") else value.replace(tzinfo=None)
+        return value if base(kind) == "TIMESTAMP_LTZ" else value.replace(tzinfo=None)
     return value
+
+
+def _zoned(value: Any, kind: str) -> Any:
+    value = _parsed(value, dt.datetime, "Timestamp")
+    return offsets.held(value if isinstance(value, dt.datetime) else dt.datetime.combine(value, dt.time()))
 
 
 def _parsed(value: Any, wanted: Any, what: str) -> Any:
@@ -211,7 +222,7 @@ def _as_is(value: Any, kind: str) -> Any:
 
 _CONVERTERS = {
     "NUMBER": _number, "FLOAT": _float, "VARCHAR": _text, "BOOLEAN": _boolean, "DATE": _date, "TIME": _time,
-    "TIMESTAMP_NTZ": _timestamp, "TIMESTAMP_LTZ": _timestamp, "TIMESTAMP_TZ": _timestamp,
+    "TIMESTAMP_NTZ": _timestamp, "TIMESTAMP_LTZ": _timestamp, "TIMESTAMP_TZ": _zoned,
     **dict.fromkeys(SEMI_STRUCTURED, _json),
 }  # fmt: skip
 

@@ -99,7 +99,8 @@ def columns(session: Session, database: str) -> str:
         CASE WHEN data_type IN ('BIGINT', 'INTEGER', 'HUGEINT') OR data_type LIKE 'DECIMAL%' THEN 'NUMBER'
              WHEN data_type = 'VARCHAR' THEN 'TEXT' WHEN data_type IN ('DOUBLE', 'FLOAT') THEN 'FLOAT'
              WHEN data_type = 'BLOB' THEN 'BINARY' WHEN data_type = 'JSON' THEN 'VARIANT'
-             WHEN data_type = 'TIMESTAMP WITH TIME ZONE' THEN 'TIMESTAMP_TZ'
+             WHEN data_type = 'INTERVAL' THEN 'TIMESTAMP_TZ'
+             WHEN data_type = 'TIMESTAMP WITH TIME ZONE' THEN 'TIMESTAMP_LTZ'
              WHEN data_type LIKE 'TIMESTAMP%' THEN 'TIMESTAMP_NTZ' ELSE data_type END AS "DATA_TYPE",
         CASE WHEN data_type = 'VARCHAR' THEN 16777216 END AS "CHARACTER_MAXIMUM_LENGTH",
         CASE WHEN data_type LIKE '%INT%' THEN 38 WHEN data_type LIKE 'DECIMAL%' THEN numeric_precision END

@@ -241,4 +241,5 @@ def _native(cell: str, target: Target) -> str:
         return f"memory.main.sf_to_object(memory.main.sf_load_variant({cell}))"
     if target.type.wire in ("array", "binary"):
         return f"memory.main.sf_to_{target.type.wire}({cell})"
-    return f"memory.main.sf_to_varchar({cell})" if target.type.wire == "text" else cell
+    own = {"text": "sf_to_varchar", "timestamp_tz": "sf_to_timestamp_tz"}.get(target.type.wire)
+    return f"memory.main.{own}({cell})" if own else cell

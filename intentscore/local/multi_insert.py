@@ -59,7 +59,8 @@ def _insert(session: Session, text: str, source: str) -> int:
         if table.name == SOURCE:
             table.replace(sources.reference(source, exp.TableAlias(this=exp.to_identifier(SOURCE))))
     with sql.Preparation(session) as preparation:
-        return int(session.fetch(preparation.to_duckdb(tree))[0][0])
+        prepared, _ = sql.prepared_insert(preparation, tree)
+        return int(session.fetch(sql.generate(prepared))[0][0])
 
 
 def _condition(branch: Branch, earlier: list[str], *, first_only: bool) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from intentscore.local import results, types
 from intentscore.local.catalog import CLUSTERING, OWNER, TABLE, Entry
-from intentscore.local.columns import table_columns
+from intentscore.local.columns import shown_default, table_columns
 from intentscore.local.names import ObjectName, display
 from intentscore.local.results import Result
 from intentscore.local.routine_listing import named_routine
@@ -88,7 +88,7 @@ def _table(session: Session, table: Relation) -> Resource:
     clustering = session.catalog.get(CLUSTERING, table.name)
     columns = [
         {"name": display(column.name), "datatype": column.type.declared, "nullable": column.nullable,
-         "default": column.default, "comment": column.comment}
+         "default": shown_default(session, column), "comment": column.comment}
         for column in table_columns(session, table.name)
     ]  # fmt: skip
     transient = table.entry is not None and table.entry.details["transient"]

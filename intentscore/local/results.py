@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from fakesnow.statement_type import DDL, DML_TYPE_IDS
 
-from intentscore.local import json_rows, spilling, types
+from intentscore.local import json_rows, offsets, spilling, types
 from intentscore.local.types import ColumnType
 
 INLINE_ROWS = 5_000
@@ -27,7 +27,6 @@ CHUNK_ROWS = 65_536
 KEPT_RESULTS = 64
 KEPT_BYTES = 256 * 2**20
 SPILLED_AFTER_S = 1.0
-UTC_OFFSET = 1440
 
 
 @dataclass
@@ -129,12 +128,14 @@ def _encoded(array: pa.Array, column: ColumnType) -> pa.Array:
     kind = array.type
     if pa.types.is_null(kind):
         return array.cast(_ARROW.get(column.wire, pa.string()))
+    if kind == offsets.HELD:
+        return offsets.on_the_wire(array)
     if pa.types.is_nested(kind):
         return pa.array([None if v is None else _printed(v) for v in array.to_pylist()], pa.string())
     if column.wire in types.SEMI_STRUCTURED:
         return pa.array([None if v is None else _indented(v) for v in array.to_pylist()], pa.string())
     if pa.types.is_timestamp(kind):
-        return _timestamp_struct(array, with_zone=column.wire == "timestamp_tz")
+        return _timestamp_struct(array)
     if pa.types.is_time(kind):
         return pc.multiply(array.cast(pa.time64("ns")).cast(pa.int64()), 1)
     if column.wire == "fixed":
@@ -174,27 +175,14 @@ def _integers(digits: int) -> pa.DataType:
     return next((kind for most, kind in widths if digits <= most), pa.int64())
 
 
-def _timestamp_struct(array: pa.Array, *, with_zone: bool) -> pa.StructArray:
-    """Seconds since the epoch, nanoseconds within the second and, for TIMESTAMP_TZ, the offset."""
+def _timestamp_struct(array: pa.Array) -> pa.StructArray:
+    """Seconds since the epoch and nanoseconds within the second."""
     moments = array.cast(pa.timestamp("us", tz=array.type.tz), safe=False)
     micros = moments.cast(pa.int64())
     seconds = pc.floor(pc.divide(micros.cast(pa.float64(), safe=False), 1e6)).cast(pa.int64())
     fraction = pc.multiply(pc.subtract(micros, pc.multiply(seconds, 1_000_000)), 1_000).cast(pa.int32())
-    children = [seconds, fraction]
     fields = [pa.field("epoch", pa.int64()), pa.field("fraction", pa.int32())]
-    if with_zone:
-        children.append(_offset_minutes(moments))
-        fields.append(pa.field("timezone", pa.int32()))
-    return pa.StructArray.from_arrays(children, fields=fields, mask=array.is_null())
-
-
-def _offset_minutes(moments: pa.Array) -> pa.Array:
-    """The offset from UTC in the array's time zone, plus a day, as the wire has it."""
-    if moments.type.tz is None:
-        return pa.array([UTC_OFFSET] * len(moments), pa.int32())
-    local = pc.local_timestamp(moments).cast(pa.int64())
-    micros = pc.subtract(local, moments.cast(pa.int64()))
-    return pc.add(pc.divide(micros, 60_000_000), UTC_OFFSET).cast(pa.int32())
+    return pa.StructArray.from_arrays([seconds, fraction], fields=fields, mask=array.is_null())
 
 
 # ---------------------------------------------------------------------------- results that wait to be read

@@ -80,7 +80,22 @@ class _Shaper:
                 return self._values(node)
             case exp.Table():
                 return self._source(node, ctes).fields
+            case exp.Update() | exp.Delete() | exp.Merge():
+                self._changes(node, ctes)
         return None
+
+    def _changes(self, node: Expr, ctes: Ctes) -> None:
+        """Settle the types of what a DML statement compares and assigns, where a TIMESTAMP_TZ is among its columns."""
+        given = node.args.get("using")
+        beside = [given] if isinstance(given, Expr) else list(given or [])
+        if (from_ := node.args.get("from_")) is not None:
+            beside += [from_.this, *(join.this for join in from_.this.args.get("joins") or [])]
+        scope = _Scope([self._source(source, ctes) for source in (node.this, *beside)], ctes)
+        kinds = [field.type for source in scope.sources for field in source.fields or []]
+        if types.TIMESTAMP_TZ.wire in {kind.wire for kind in kinds if kind is not None}:
+            for part in (*node.expressions, *(node.args.get(key) for key in ("where", "on", "whens"))):
+                if isinstance(part, Expr):
+                    self._visit(part, scope)
 
     def _with(self, node: Expr, ctes: Ctes) -> Ctes:
         with_ = node.args.get("with_")

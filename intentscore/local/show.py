@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from intentscore.local import results
 from intentscore.local.catalog import ACCOUNT, EPOCH, OWNER, TABLE, Entry
-from intentscore.local.columns import table_columns
+from intentscore.local.columns import shown_default, table_columns
 from intentscore.local.errors import does_not_exist, invalid
 from intentscore.local.information_schema import hidden
 from intentscore.local.names import ObjectName, like_pattern
@@ -277,8 +277,8 @@ def describe_table(session: Session, head: Statement) -> Result:
     return results.rows(
         columns,
         [
-            [c.name, c.type.declared, "COLUMN", "Y" if c.nullable else "N", c.default, _flag(c.name in primary),
-             _flag(c.name in unique), None, None, c.comment, None, None]
+            [c.name, c.type.declared, "COLUMN", "Y" if c.nullable else "N", shown_default(session, c),
+             _flag(c.name in primary), _flag(c.name in unique), None, None, c.comment, None, None]
             for c in table_columns(session, name)
         ],
     )  # fmt: skip

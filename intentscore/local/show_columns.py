@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from intentscore.local import results
 from intentscore.local.catalog import TABLE
-from intentscore.local.columns import TableColumn, table_columns
+from intentscore.local.columns import TableColumn, shown_default, table_columns
 from intentscore.local.errors import does_not_exist
 from intentscore.local.names import ObjectName, like_pattern
 from intentscore.local.results import Result
@@ -56,8 +56,8 @@ def _rows(session: Session, name: ObjectName) -> Iterator[list[Any]]:
     for column in table_columns(session, name):
         nullable = "true" if column.nullable else "NOT_NULL"
         yield [
-            name.name, name.schema, column.name, json.dumps(_described(column)), nullable, column.default or "",
-            "COLUMN", "", column.comment or "", name.database, "", None,
+            name.name, name.schema, column.name, json.dumps(_described(column)), nullable,
+            shown_default(session, column) or "", "COLUMN", "", column.comment or "", name.database, "", None,
         ]  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from intentscore.local import (
     columns,
     context_functions,
     load_history,
+    offsets,
     parsing,
     results,
     rewrites,
@@ -151,6 +152,7 @@ def query(session: Session, expression: Expr, *, describe_only: bool = False) ->
             table = pa.Table.from_arrays([pa.nulls(0)] * len(names), names=names)
         else:
             table = session.duck.sql(_as_sent(prepared, held)).to_arrow_table()
+            offsets.refuse_intervals(table)
         names = [spelling.plain(name) for name in names]
         if (shape := preparation.shape) is not None and len(shape) == len(held):
             held = [types.refined(t, f.type, nullable=f.nullable) for t, f in zip(held, shape, strict=True)]
@@ -202,17 +204,23 @@ def _insert(session: Session, expression: exp.Insert) -> Result:
     overwrite = expression.args.get("overwrite")
     with Preparation(session) as preparation:
         expression.set("overwrite", None)
-        prepared = preparation.rewrite(expression)
-        target = prepared.this.this if isinstance(prepared.this, exp.Schema) else prepared.this
-        columns = assigning.targets(preparation.table_fields(target), prepared.this)
-        if columns and preparation.shape:
-            prepared.set("expression", assigning.assigned(prepared.expression, preparation.shape, columns))
+        prepared, target = prepared_insert(preparation, expression)
         table = target.sql(dialect="duckdb")
         before = session.fetch(f"SELECT max(rowid) FROM {table}")[0][0] if overwrite else None
         inserted = session.fetch(generate(prepared))[0][0]
         if before is not None:  # afterwards, since the query may read what it overwrites
             session.fetch(f"DELETE FROM {table} WHERE rowid <= {before}")
     return results.counts(INSERT, rows_inserted=inserted)
+
+
+def prepared_insert(preparation: Preparation, expression: Expr) -> tuple[Expr, Expr]:
+    """An INSERT for DuckDB, whose values have the types of their columns, and the table it writes to."""
+    prepared = preparation.rewrite(expression)
+    target = prepared.this.this if isinstance(prepared.this, exp.Schema) else prepared.this
+    columns = assigning.targets(preparation.table_fields(target), prepared.this)
+    if columns and preparation.shape:
+        prepared.set("expression", assigning.assigned(prepared.expression, preparation.shape, columns))
+    return prepared, target
 
 
 def _update(session: Session, expression: exp.Update) -> Result:
@@ -293,7 +301,7 @@ def insert_batch(session: Session, text: str, columns: list[list[Any]]) -> Resul
     values = expression.expression if isinstance(expression, exp.Insert) else None
     if not isinstance(values, exp.Values) or len(values.expressions) != 1:
         return _row_by_row(session, text, columns)
-    table = pa.table({f"P{i}": pa.array(column) for i, column in enumerate(columns)})
+    table = pa.table({f"P{i}": offsets.array(column) for i, column in enumerate(columns)})
     return widening.retried(session, expression, lambda: _insert_rows(session, expression.copy(), table))
 
 
@@ -305,7 +313,7 @@ def _insert_rows(session: Session, expression: Expr, table: pa.Table) -> Result:
         source = sources.reference(preparation.register(table))
         cells = row.expressions if isinstance(row, exp.Tuple) else [row.this]
         expression.set("expression", exp.select(*cells).from_(source))
-        inserted = session.fetch(preparation.to_duckdb(expression))[0][0]
+        inserted = session.fetch(generate(prepared_insert(preparation, expression)[0]))[0][0]
     return results.counts(INSERT, rows_inserted=inserted)
 
 

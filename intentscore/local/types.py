@@ -76,7 +76,7 @@ TIMESTAMP_TZ = ColumnType("timestamp_tz", 0, 9)
 
 _FROM_DUCKDB = {
     "BOOLEAN": BOOLEAN, "FLOAT": REAL, "DOUBLE": REAL, "DATE": DATE, "JSON": VARIANT, "VARIANT": VARIANT,
-    "BLOB": BINARY, "TIME": TIME, "TIMESTAMP WITH TIME ZONE": TIMESTAMP_TZ,
+    "BLOB": BINARY, "TIME": TIME, "TIMESTAMP WITH TIME ZONE": TIMESTAMP_LTZ, "INTERVAL": TIMESTAMP_TZ,
 }  # fmt: skip
 
 
@@ -130,7 +130,7 @@ def from_declared(text: str) -> ColumnType:
     return kind
 
 
-_ALIKE = ({"variant", "object", "array", "geography", "geometry"}, {"timestamp_ltz", "timestamp_tz"})
+_ALIKE = {"variant", "object", "array", "geography", "geometry"}
 
 
 def refined(held: ColumnType, known: ColumnType | None, *, nullable: bool) -> ColumnType:
@@ -138,5 +138,5 @@ def refined(held: ColumnType, known: ColumnType | None, *, nullable: bool) -> Co
     if known is None:
         return replace(held, nullable=nullable)
     same = held.wire == known.wire and (held.wire != "fixed" or (held.scale or 0) == (known.scale or 0))
-    alike = any({held.wire, known.wire} <= kinds for kinds in _ALIKE)
+    alike = {held.wire, known.wire} <= _ALIKE
     return replace(known if same or alike else held, nullable=nullable)

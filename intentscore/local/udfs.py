@@ -13,6 +13,7 @@ from intentscore.local import context_functions, parsing, rewrites, routines, sq
 from intentscore.local.errors import SnowflakeError, unsupported
 from intentscore.local.names import quote
 from intentscore.local.procedures import leased
+from intentscore.local.rewrites.conversions import ZONED
 from intentscore.local.rewrites.macros import macro
 from intentscore.local.routines import FUNCTION, Found
 from intentscore.local.signatures import Routine
@@ -136,8 +137,14 @@ def sent(cells: list[Expr], definition: Definition) -> list[Expr]:
 
 
 def _typed(value: Expr, definition: Definition) -> Expr:
-    """Semi-structured values come from the process as JSON."""
-    converting = SEMI_STRUCTURED.get(definition.returns[0][2])
+    return typed(value, definition.returns[0][2])
+
+
+def typed(value: Expr, stored: str) -> Expr:
+    """A value from the process: a semi-structured one comes as JSON, a TIMESTAMP_TZ is said to be one."""
+    if stored == ZONED:
+        return exp.cast(value, exp.DType.TIMESTAMPTZ)
+    converting = SEMI_STRUCTURED.get(stored)
     return macro(converting, exp.Anonymous(this="json", expressions=[value])) if converting else value
 
 

@@ -14,12 +14,11 @@ from intentscore.local.errors import invalid
 from intentscore.local.model_tables import AFTER_THE_ROWS, partitioned
 from intentscore.local.names import quote
 from intentscore.local.procedures import leased, plain
-from intentscore.local.rewrites import macro
 from intentscore.local.routines import FUNCTION, PROCEDURE, Found
 from intentscore.local.selects import appended, run, with_visible_ctes
 from intentscore.local.signatures import Parameter
 from intentscore.local.sources import TABLE_FUNCTIONS, reference, resolver
-from intentscore.local.udfs import SEMI_STRUCTURED, arranged, called, find_all, prepared_body, sent
+from intentscore.local.udfs import arranged, called, find_all, prepared_body, sent, typed
 
 if TYPE_CHECKING:
     from intentscore.local.sql import Preparation
@@ -133,9 +132,7 @@ def _answers(answered: pa.Table, definition: Definition, alias: Expr | None, pre
         names = [column.name for column in alias.columns]
     cells = []
     for i, (name, (_, _, stored)) in enumerate(zip(names, definition.returns, strict=True)):
-        cell: Expr = exp.column(f"C{i}", quoted=True)
-        if converting := SEMI_STRUCTURED.get(stored):
-            cell = macro(converting, exp.Anonymous(this="json", expressions=[cell]))
+        cell = typed(exp.column(f"C{i}", quoted=True), stored)
         cells.append(exp.alias_(cell, name, quoted=True))
     label = exp.TableAlias(this=_identifier(alias.name if alias is not None else definition.name))
     return exp.Subquery(this=exp.select(*cells).from_(registered), alias=label)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fakesnow.statement_type import COPY
 
-from intentscore.local import formats, results, sql, types
+from intentscore.local import formats, offsets, results, sql, types
 from intentscore.local.errors import SnowflakeError, invalid, unsupported
 from intentscore.local.formats import FileFormat
 from intentscore.local.names import quote
@@ -232,6 +232,9 @@ def _compressed(content: bytes, codec: str | None) -> bytes:
 
 
 def _parquet(table: pa.Table, codec: str | None) -> bytes:
+    """Source: https://docs.snowflake.com/en/sql-reference/sql/copy-into-location"""
+    if offsets.HELD in table.schema.types:
+        raise unsupported("unloading TIMESTAMP_TZ to Parquet, which an account refuses too: cast it to TIMESTAMP_NTZ")
     sink = io.BytesIO()
     plain = pa.table({
         name: column.cast(column.type.storage_type) if isinstance(column.type, pa.BaseExtensionType) else column
@@ -279,7 +282,7 @@ def _csv(form: FileFormat, table: pa.Table, columns: list[ColumnType], *, header
 
 def _texts(column: pa.ChunkedArray, kind: ColumnType, form: FileFormat) -> list[str | None]:
     show = _shower(kind, form)
-    return [None if value is None else show(value) for value in column.to_pylist()]
+    return [None if value is None else show(value) for value in offsets.moments(column)]
 
 
 def _shower(kind: ColumnType, form: FileFormat) -> Any:

@@ -64,7 +64,7 @@ def as_text(value: Any) -> str:
         case bool():
             return str(value).upper()
         case datetime():
-            return f"{names.literal(str(value))}::TIMESTAMP"
+            return f"{names.literal(str(value))}::TIMESTAMP{'_TZ' if value.tzinfo else ''}"
         case date():
             return f"{names.literal(str(value))}::DATE"
         case str():

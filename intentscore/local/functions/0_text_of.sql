@@ -4,9 +4,6 @@
 CREATE OR REPLACE MACRO sf_double_text(v) AS list_transform([v], x -> CASE WHEN isnan(x) THEN 'NaN' WHEN isinf(x) THEN CASE WHEN x > 0 THEN 'inf' ELSE '-inf' END
     WHEN x = trunc(x) AND abs(x) < 1e15 THEN CAST(CAST(x AS BIGINT) AS VARCHAR) ELSE CAST(x AS VARCHAR) END)[1];
 CREATE OR REPLACE MACRO sf_timestamp_text(v) AS strftime(v, '%Y-%m-%d %H:%M:%S.%g');
--- The offset of a moment from UTC in the session's time zone: +0530.
-CREATE OR REPLACE MACRO sf_offset_text(v) AS list_transform([CAST(date_part('timezone', v) AS BIGINT)], o ->
-    CASE WHEN o < 0 THEN '-' ELSE '+' END || lpad(CAST(abs(o) // 3600 AS VARCHAR), 2, '0') || lpad(CAST(abs(o) % 3600 // 60 AS VARCHAR), 2, '0'))[1];
 CREATE OR REPLACE MACRO sf_variant_text(v) AS list_transform([v], x -> CASE
     WHEN x IS NULL THEN NULL
     WHEN starts_with(variant_typeof(x), 'ARRAY') OR starts_with(variant_typeof(x), 'OBJECT') THEN CAST(to_json(x) AS VARCHAR)

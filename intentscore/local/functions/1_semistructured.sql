@@ -4,6 +4,7 @@
 
 CREATE OR REPLACE MACRO sf_to_variant(v VARIANT) AS v,
     (v MAP(VARCHAR, VARIANT)) AS CAST(to_json(v) AS VARIANT),
+    (v INTERVAL) AS CAST(sf_clock_text(v) AS VARIANT),
     (v) AS CAST(v AS VARIANT);
 
 CREATE OR REPLACE MACRO sf_is_kind(v, kind) AS variant_typeof(v) = kind OR starts_with(variant_typeof(v), kind || '(');
@@ -11,6 +12,8 @@ CREATE OR REPLACE MACRO sf_is_kind(v, kind) AS variant_typeof(v) = kind OR start
 CREATE OR REPLACE MACRO sf_object_of_json(v) AS map_from_entries(list_transform(
     map_entries(CAST(v AS MAP(VARCHAR, JSON))), e -> struct_pack(key := e.key, value := CAST(e.value AS VARIANT))));
 
+CREATE OR REPLACE MACRO sf_row_json(r) AS CASE WHEN contains(typeof(r), ' INTERVAL')
+    THEN error('000002:0A000:Unsupported feature: the local engine does not support OBJECT_CONSTRUCT(*) over a column of type TIMESTAMP_TZ: name the columns.') ELSE to_json(r) END;
 CREATE OR REPLACE MACRO sf_is_list(v) AS sf_is_kind(v, 'ARRAY');
 CREATE OR REPLACE MACRO sf_is_map(v) AS sf_is_kind(v, 'OBJECT');
 

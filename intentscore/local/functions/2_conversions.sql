@@ -13,6 +13,7 @@ CREATE OR REPLACE MACRO sf_to_varchar(v VARIANT) AS sf_variant_text(v),
     (v DATE) AS CAST(v AS VARCHAR),
     (v TIMESTAMP) AS sf_timestamp_text(v),
     (v TIMESTAMPTZ) AS sf_zoned_text(v),
+    (v INTERVAL) AS sf_clock_text(v),
     (v TIME) AS strftime(CAST('1970-01-01' AS DATE) + v, '%H:%M:%S'),
     (v) AS CASE WHEN typeof(v) = 'JSON' THEN json_extract_string(CAST(v AS JSON), '$') ELSE CAST(v AS VARCHAR) END;
 CREATE OR REPLACE MACRO sf_to_text(v, f) AS CASE WHEN f = 'HEX' THEN hex(v) WHEN f = 'UTF-8' THEN decode(v) WHEN f = 'BASE64' THEN to_base64(v) END;
@@ -120,15 +121,17 @@ CREATE OR REPLACE MACRO sf_to_timestamp(v BIGINT) AS sf_epoch_at(v, 0),
     (v TIMESTAMP_NS) AS CAST(v AS TIMESTAMP),
     (v TIMESTAMPTZ_NS) AS CAST(CAST(v AS TIMESTAMPTZ) AS TIMESTAMP),
     (v TIMESTAMPTZ) AS CAST(v AS TIMESTAMP),
+    (v INTERVAL) AS sf_zoned_clock(v),
     (v VARCHAR) AS sf_timestamp_from_text(v),
     (v VARIANT) AS list_transform([v], x -> CASE WHEN variant_typeof(x) = 'DATE' OR variant_typeof(x) LIKE 'TIMESTAMP%' THEN TRY_CAST(x AS TIMESTAMP)
         WHEN sf_variant_kind(x) = 'INTEGER' THEN CAST(sf_zoned_epoch_at(TRY_CAST(x AS BIGINT), 0) AS TIMESTAMP) ELSE sf_timestamp_from_text(sf_variant_text(x)) END)[1],
     (v BIGINT, s) AS sf_epoch_at(v, s), (v DOUBLE, s) AS sf_epoch_at(v, s), (v VARIANT, s) AS sf_epoch_at(TRY_CAST(v AS BIGINT), s);
-CREATE OR REPLACE MACRO sf_to_timestamp_tz(v BIGINT) AS sf_zoned_epoch_at(v, 0),
+CREATE OR REPLACE MACRO sf_to_timestamp_ltz(v BIGINT) AS sf_zoned_epoch_at(v, 0),
     (v DOUBLE) AS sf_zoned_epoch_at(v, 0),
     (v DATE) AS CAST(v AS TIMESTAMPTZ),
     (v TIMESTAMP) AS CAST(v AS TIMESTAMPTZ),
     (v TIMESTAMPTZ) AS v,
+    (v INTERVAL) AS sf_zoned_instant(v),
     (v TIMESTAMP_NS) AS CAST(CAST(v AS TIMESTAMP) AS TIMESTAMPTZ),
     (v TIMESTAMPTZ_NS) AS CAST(v AS TIMESTAMPTZ),
     (v VARCHAR) AS sf_zoned_from_text(v),
@@ -136,10 +139,26 @@ CREATE OR REPLACE MACRO sf_to_timestamp_tz(v BIGINT) AS sf_zoned_epoch_at(v, 0),
         WHEN sf_variant_kind(x) = 'INTEGER' THEN sf_zoned_epoch_at(TRY_CAST(x AS BIGINT), 0)
         ELSE sf_zoned_from_text(sf_variant_text(x)) END)[1],
     (v BIGINT, s) AS sf_zoned_epoch_at(v, s), (v DOUBLE, s) AS sf_zoned_epoch_at(v, s);
+CREATE OR REPLACE MACRO sf_try_offset_text(v) AS list_transform([v], x -> sf_with_offset(sf_try_zoned_text(x), sf_written_offset(x)))[1];
+CREATE OR REPLACE MACRO sf_to_timestamp_tz(v BIGINT) AS sf_in_session_zone(sf_zoned_epoch_at(v, 0)),
+    (v DOUBLE) AS sf_in_session_zone(sf_zoned_epoch_at(v, 0)),
+    (v DATE) AS sf_in_session_zone(CAST(v AS TIMESTAMPTZ)),
+    (v TIMESTAMP) AS sf_in_session_zone(CAST(v AS TIMESTAMPTZ)),
+    (v TIMESTAMPTZ) AS sf_in_session_zone(v),
+    (v INTERVAL) AS v,
+    (v TIMESTAMP_NS) AS sf_in_session_zone(CAST(CAST(v AS TIMESTAMP) AS TIMESTAMPTZ)),
+    (v TIMESTAMPTZ_NS) AS sf_in_session_zone(CAST(v AS TIMESTAMPTZ)),
+    (v VARCHAR) AS list_transform([v], x -> sf_with_offset(sf_zoned_from_text(x), sf_written_offset(x)))[1],
+    (v VARIANT) AS list_transform([v], x -> CASE WHEN sf_variant_kind(x) = 'VARCHAR' THEN sf_with_offset(sf_zoned_from_text(sf_variant_text(x)), sf_written_offset(sf_variant_text(x)))
+        ELSE sf_in_session_zone(sf_to_timestamp_ltz(x)) END)[1],
+    (v BIGINT, s) AS sf_in_session_zone(sf_zoned_epoch_at(v, s)), (v DOUBLE, s) AS sf_in_session_zone(sf_zoned_epoch_at(v, s));
 CREATE OR REPLACE MACRO sf_try_to_timestamp(v VARCHAR) AS sf_try_timestamp_text(v),
+    (v INTERVAL) AS sf_zoned_clock(v),
     (v VARIANT) AS sf_try_timestamp_text(sf_variant_text(v)), (v) AS TRY_CAST(v AS TIMESTAMP);
-CREATE OR REPLACE MACRO sf_try_to_timestamp_tz(v VARCHAR) AS sf_try_zoned_text(v),
-    (v VARIANT) AS sf_try_zoned_text(sf_variant_text(v)), (v) AS TRY_CAST(v AS TIMESTAMPTZ);
+CREATE OR REPLACE MACRO sf_try_to_timestamp_tz(v VARCHAR) AS sf_try_offset_text(v),
+    (v INTERVAL) AS v, (v VARIANT) AS sf_try_offset_text(sf_variant_text(v)), (v) AS sf_in_session_zone(TRY_CAST(v AS TIMESTAMPTZ));
+CREATE OR REPLACE MACRO sf_try_to_timestamp_ltz(v VARCHAR) AS sf_try_zoned_text(v),
+    (v INTERVAL) AS sf_zoned_instant(v), (v VARIANT) AS sf_try_zoned_text(sf_variant_text(v)), (v) AS TRY_CAST(v AS TIMESTAMPTZ);
 CREATE OR REPLACE MACRO sf_try_date_text(v) AS list_transform([v], x -> coalesce(
     CASE WHEN sf_is_count(x) THEN CAST(sf_epoch(TRY_CAST(x AS BIGINT)) AS DATE) END, TRY_CAST(x AS DATE), CAST(sf_try_timestamp_text(x) AS DATE)))[1];
 CREATE OR REPLACE MACRO sf_date_from_text(v) AS list_transform([v], x -> CASE WHEN x IS NULL THEN NULL
@@ -148,11 +167,13 @@ CREATE OR REPLACE MACRO sf_to_date(v DATE) AS v,
     (v TIMESTAMP) AS CAST(v AS DATE),
     (v TIMESTAMP_NS) AS CAST(v AS DATE),
     (v TIMESTAMPTZ) AS CAST(v AS DATE),
+    (v INTERVAL) AS CAST(sf_zoned_clock(v) AS DATE),
     (v VARCHAR) AS sf_date_from_text(v),
     (v BIGINT) AS CAST(sf_epoch(v) AS DATE),
     (v VARIANT) AS list_transform([v], x -> CASE WHEN variant_typeof(x) = 'DATE' OR variant_typeof(x) LIKE 'TIMESTAMP%' THEN TRY_CAST(x AS DATE)
         ELSE sf_date_from_text(sf_variant_text(x)) END)[1];
 CREATE OR REPLACE MACRO sf_try_to_date(v VARCHAR) AS sf_try_date_text(v),
+    (v INTERVAL) AS CAST(sf_zoned_clock(v) AS DATE),
     (v VARIANT) AS sf_try_date_text(sf_variant_text(v)), (v) AS TRY_CAST(v AS DATE);
 CREATE OR REPLACE MACRO sf_try_time_text(v) AS list_transform([v], x -> coalesce(
     CASE WHEN sf_is_count(x) THEN CAST(sf_epoch(TRY_CAST(x AS BIGINT)) AS TIME) END, TRY_CAST(x AS TIME), CAST(try_strptime(x, ['%H:%M', '%I:%M %p', '%I:%M:%S %p']) AS TIME),
@@ -165,17 +186,21 @@ CREATE OR REPLACE MACRO sf_to_time(v TIME) AS v,
     (v TIMETZ) AS CAST(v AS TIME),
     (v TIME_NS) AS CAST(v AS TIME),
     (v TIMESTAMPTZ) AS CAST(CAST(v AS TIMESTAMP) AS TIME),
+    (v INTERVAL) AS CAST(sf_zoned_clock(v) AS TIME),
     (v VARCHAR) AS sf_time_from_text(v),
     (v VARIANT) AS list_transform([v], x -> CASE WHEN variant_typeof(x) LIKE 'TIME%' THEN TRY_CAST(x AS TIME) ELSE sf_time_from_text(sf_variant_text(x)) END)[1];
 CREATE OR REPLACE MACRO sf_try_to_time(v VARCHAR) AS sf_try_time_text(v),
+    (v INTERVAL) AS CAST(sf_zoned_clock(v) AS TIME),
     (v VARIANT) AS sf_try_time_text(sf_variant_text(v)), (v) AS TRY_CAST(v AS TIME);
-CREATE OR REPLACE MACRO sf_formatted(v DATE, d, n, f) AS strftime(v, d),
-    (v TIMESTAMP, d, n, f) AS strftime(v, d),
-    (v TIMESTAMPTZ, d, n, f) AS strftime(v, d),
-    (v TIME, d, n, f) AS strftime(CAST('1970-01-01' AS DATE) + v, d),
-    (v VARCHAR, d, n, f) AS strftime(sf_timestamp_from_text(v), d),
-    (v BLOB, d, n, f) AS CASE upper(f) WHEN 'BASE64' THEN to_base64(v) WHEN 'UTF-8' THEN decode(v) WHEN 'UTF8' THEN decode(v) ELSE hex(v) END,
-    (v DOUBLE, d, n, f) AS format(n, v);
+-- A value in a format: `d` for strftime, `n` for a number, `f` as it was written, `m` like `d` with ~z~ for the offset.
+CREATE OR REPLACE MACRO sf_formatted(v DATE, d, n, f, m) AS strftime(v, d),
+    (v TIMESTAMP, d, n, f, m) AS strftime(v, d),
+    (v TIMESTAMPTZ, d, n, f, m) AS sf_at_offset(strftime(CAST(v AS TIMESTAMP), m), date_part('timezone', v) // 60, f),
+    (v INTERVAL, d, n, f, m) AS sf_at_offset(strftime(sf_zoned_clock(v), m), sf_zone(v), f),
+    (v TIME, d, n, f, m) AS strftime(CAST('1970-01-01' AS DATE) + v, d),
+    (v VARCHAR, d, n, f, m) AS strftime(sf_timestamp_from_text(v), d),
+    (v BLOB, d, n, f, m) AS CASE upper(f) WHEN 'BASE64' THEN to_base64(v) WHEN 'UTF-8' THEN decode(v) WHEN 'UTF8' THEN decode(v) ELSE hex(v) END,
+    (v DOUBLE, d, n, f, m) AS format(n, v);
 CREATE OR REPLACE MACRO sf_try_boolean(v) AS sf_boolean_text(v);
 
 -- Shapes are held as GeoJSON and read from that or from well-known text: POINT(1 2), LINESTRING(1 2, 3 4)…

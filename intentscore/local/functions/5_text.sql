@@ -2,7 +2,7 @@
 
 CREATE OR REPLACE MACRO sf_text(v) AS sf_to_varchar(v);
 CREATE OR REPLACE MACRO sf_bytes_or_text(v BLOB) AS v, (v VARCHAR) AS v, (v VARIANT) AS sf_variant_text(v), (v DOUBLE) AS sf_double_text(v),
-    (v TIMESTAMP) AS sf_timestamp_text(v), (v) AS CAST(v AS VARCHAR);
+    (v TIMESTAMP) AS sf_timestamp_text(v), (v INTERVAL) AS sf_clock_text(v), (v) AS CAST(v AS VARCHAR);
 CREATE OR REPLACE MACRO sf_size(v BLOB) AS CAST(octet_length(v) AS BIGINT), (v VARCHAR) AS length(v);
 CREATE OR REPLACE MACRO sf_bytes(v BLOB) AS v, (v VARCHAR) AS encode(v);
 CREATE OR REPLACE MACRO sf_length(v) AS sf_size(sf_bytes_or_text(v));

@@ -30,6 +30,7 @@ from intentscore.local.rewrites.macros import macro
 from intentscore.local.rewrites.naming import fold_names, name_columns, visible_ctes
 from intentscore.local.rewrites.numbers import one_kind_of_result
 from intentscore.local.rewrites.registry import cast, rewrite, walk
+from intentscore.local.rewrites.zoned import with_offsets
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
@@ -56,4 +57,4 @@ __all__ = [
 
 def apply(root: Expr, session: Session) -> Expr:
     """Every rewrite on every node; then the macros over aggregates."""
-    return bind_aggregates(walk(with_input_formats(root, session), session))
+    return bind_aggregates(walk(with_input_formats(with_offsets(root), session), session))

@@ -9,7 +9,7 @@ from sqlglot import Expr, exp
 
 from intentscore.local.errors import unsupported
 from intentscore.local.rewrites.functions import function, literal
-from intentscore.local.rewrites.macros import macro
+from intentscore.local.rewrites.macros import SCHEMA, macro
 from intentscore.local.rewrites.registry import cast, kind_of, rewrite
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Type = exp.DataType.Type
 
 OBJECT_TYPE = "MAP(VARCHAR, VARIANT)"
+ZONED = "INTERVAL"  # holds a TIMESTAMP_TZ
 _DUCKDB_TYPES = {
     Type.INT: Type.BIGINT, Type.SMALLINT: Type.BIGINT, Type.TINYINT: Type.BIGINT, Type.BIGINT: Type.BIGINT,
     Type.FLOAT: Type.DOUBLE, Type.DOUBLE: Type.DOUBLE, Type.TIMESTAMPNTZ: Type.TIMESTAMP,
@@ -25,7 +26,7 @@ _DUCKDB_TYPES = {
     Type.VARCHAR: Type.TEXT, Type.NVARCHAR: Type.TEXT, Type.BINARY: Type.VARBINARY,
 }  # fmt: skip
 _STRUCTURED = {Type.VARIANT: "VARIANT", Type.ARRAY: "VARIANT[]", Type.OBJECT: OBJECT_TYPE, Type.MAP: OBJECT_TYPE,
-               Type.GEOGRAPHY: "VARIANT", Type.GEOMETRY: "VARIANT"}  # fmt: skip
+               Type.GEOGRAPHY: "VARIANT", Type.GEOMETRY: "VARIANT", Type.TIMESTAMPTZ: ZONED}  # fmt: skip
 SPATIAL = "spatial"  # marks the type of a shape, which is held as its GeoJSON
 
 
@@ -38,8 +39,8 @@ def data_type(node: exp.DataType, session: Session) -> Expr:
             return exp.DataType(this=Type.INT128 if session.wide_numbers else Type.BIGINT)
         precision, scale = (*size, 0)[:2]
         return exp.DataType.build(f"DECIMAL({precision}, {scale})")
-    if node.this == Type.VECTOR:
-        raise unsupported(f"the type {node.this.value}")
+    if isinstance(node.this, exp.Interval) or node.this in (Type.VECTOR, Type.INTERVAL):
+        raise unsupported(f"the type {node.sql(dialect='snowflake')}")
     if structured := _STRUCTURED.get(node.this):
         held = exp.DataType(this=Type.USERDEFINED, kind=structured)
         held.meta[SPATIAL] = node.this in (Type.GEOGRAPHY, Type.GEOMETRY)
@@ -50,24 +51,51 @@ def data_type(node: exp.DataType, session: Session) -> Expr:
     return exp.DataType(this=target) if target else node
 
 
+_NOW_ZONED = (  # of DuckDB's own functions alone: a DEFAULT takes no lambda, and outlives the session's macros
+    "(to_months(CAST(date_part('timezone', now()) // 60 + 1440 AS INTEGER)) + to_days(CAST(CAST(timezone('UTC', now()) "
+    "AS DATE) - CAST('1970-01-01' AS DATE) - 30 * (date_part('timezone', now()) // 60 + 1440) AS INTEGER)) "
+    "+ (timezone('UTC', now()) - date_trunc('day', timezone('UTC', now()))))"
+)
+
+
+def zoned_default(session: Session, given: str) -> str:
+    """A DEFAULT of a TIMESTAMP_TZ column, in DuckDB's SQL: the current moment or a constant."""
+    if given.lower() == "now()":
+        return _NOW_ZONED
+    value = session.fetch(f"SELECT CAST({SCHEMA}sf_to_timestamp_tz({given}) AS VARCHAR)")[0][0]
+    return "NULL" if value is None else f"CAST('{value}' AS {ZONED})"
+
+
+@rewrite(exp.ColumnDef)
+def added_default(node: exp.ColumnDef, session: Session) -> Expr:
+    kind = node.args.get("kind")
+    if kind is not None and kind.args.get("kind") == ZONED:
+        for constraint in node.find_all(exp.DefaultColumnConstraint):
+            given = zoned_default(session, constraint.this.sql(dialect="duckdb"))
+            constraint.set("this", exp.maybe_parse(given, dialect="duckdb"))
+    return node
+
+
 _CASTS: dict[Any, str] = {
     "VARIANT": "sf_to_variant", "VARIANT[]": "sf_to_array", OBJECT_TYPE: "sf_to_object", Type.TEXT: "sf_to_varchar",
     Type.BIGINT: "sf_to_integer", Type.INT128: "sf_to_wide_integer", Type.DOUBLE: "sf_to_double",
     Type.BOOLEAN: "sf_to_boolean", Type.DATE: "sf_to_date",
-    Type.TIME: "sf_to_time", Type.TIMESTAMP: "sf_to_timestamp", Type.TIMESTAMPTZ: "sf_to_timestamp_tz",
+    Type.TIME: "sf_to_time", Type.TIMESTAMP: "sf_to_timestamp", Type.TIMESTAMPTZ: "sf_to_timestamp_ltz",
+    ZONED: "sf_to_timestamp_tz",
     Type.VARBINARY: "sf_to_binary",
 }  # fmt: skip
 _TRY_CASTS: dict[Any, str] = {
     Type.BIGINT: "sf_try_to_integer", Type.INT128: "sf_try_to_wide_integer", Type.DOUBLE: "sf_try_to_double",
     Type.BOOLEAN: "sf_try_to_boolean",
     Type.DATE: "sf_try_to_date", Type.TIME: "sf_try_to_time", Type.TIMESTAMP: "sf_try_to_timestamp",
-    Type.TIMESTAMPTZ: "sf_try_to_timestamp_tz", Type.VARBINARY: "sf_try_to_binary", Type.TEXT: "sf_to_varchar",
+    Type.TIMESTAMPTZ: "sf_try_to_timestamp_ltz", ZONED: "sf_try_to_timestamp_tz",
+    Type.VARBINARY: "sf_try_to_binary", Type.TEXT: "sf_to_varchar",
 }  # fmt: skip
 
 
 @rewrite(exp.Cast, exp.TryCast)
 def conversion(node: exp.Cast, session: Session) -> Expr:
-    if isinstance(node.this, exp.Null) or node.to.this == Type.INTERVAL:
+    if isinstance(node.this, exp.Null):
         return node
     if node.to.meta.get(SPATIAL):
         return macro("sf_to_geography", node.this)
@@ -198,11 +226,13 @@ def strftime_format(text: str) -> str:
     return found
 
 
-def _parsed(value: Expr, form: Expr, to: exp.DType, *, trying: bool) -> Expr:
+def _parsed(value: Expr, form: Expr, to: exp.DType, *, trying: bool, zoned: bool) -> Expr:
     """Text read in a format; fractions of a second may be missing, or shorter than the format has them.
 
     What has no time zone is read as it stands: an offset in the text is passed over.
     """
+    if zoned and re.search(r"%z.*[^%z\s]", strftime_format(str(literal(form, "TO_TIMESTAMP_TZ")))):
+        raise unsupported("a format of a TIMESTAMP_TZ in which anything follows the offset")
     text = strftime_format(str(literal(form, "TO_TIMESTAMP")))
     source = macro("sf_text", value)
     if "%z" in text and to != Type.TIMESTAMPTZ:
@@ -213,12 +243,18 @@ def _parsed(value: Expr, form: Expr, to: exp.DType, *, trying: bool) -> Expr:
             forms = [text.replace(fraction, "%n"), text.replace("." + fraction, "").replace(fraction, "")]
     arguments = exp.array(*(exp.Literal.string(f) for f in forms))
     parse = exp.Anonymous(this="try_strptime" if trying else "strptime", expressions=[source, arguments])
-    return cast(cast(parse, Type.TIMESTAMPTZ if "%z" in text else Type.TIMESTAMP), to)
+    read = cast(cast(parse, Type.TIMESTAMPTZ if "%z" in text else Type.TIMESTAMP), to)
+    if not zoned:
+        return read
+    offset = macro("sf_last_offset", source.copy()) if "%z" in text else exp.Null()
+    return macro("sf_with_offset", read, offset)
 
 
 def _reader(name: str, to: exp.DType, *, trying: bool) -> None:
+    zoned = name.endswith("_TZ")
     converting = {
-        Type.DATE: "to_date", Type.TIME: "to_time", Type.TIMESTAMP: "to_timestamp", Type.TIMESTAMPTZ: "to_timestamp_tz",
+        Type.DATE: "to_date", Type.TIME: "to_time", Type.TIMESTAMP: "to_timestamp",
+        Type.TIMESTAMPTZ: "to_timestamp_tz" if zoned else "to_timestamp_ltz",
     }[to]  # fmt: skip
     macro_name = f"sf_{'try_' if trying else ''}{converting}"
 
@@ -227,7 +263,7 @@ def _reader(name: str, to: exp.DType, *, trying: bool) -> None:
         if form is None or (form.is_string and form.name.upper() == "AUTO"):
             return macro(macro_name, value)
         if form.is_string:
-            return _parsed(value, form, to, trying=trying)
+            return _parsed(value, form, to, trying=trying, zoned=zoned)
         if _is_text(form):
             read = f"arrow_{'try_' if trying else ''}read_in_format"
             return macro(macro_name, exp.Anonymous(this=read, expressions=[macro("sf_text", value), form]))
@@ -267,4 +303,6 @@ def to_varchar(value: Expr, form: Expr | None = None) -> Expr:
     decimals = len(text.split(".")[1].rstrip("$MIS")) if "." in text else 0
     grouped = "," if "," in text else ""
     number = ("$" if text.startswith("$") else "") + f"{{:{grouped}.{decimals}f}}"
-    return macro("sf_formatted", value, exp.Literal.string(strftime_format(text)), exp.Literal.string(number), form)
+    shown = strftime_format(text)
+    forms = [exp.Literal.string(form) for form in (shown, number, text, shown.replace("%z", "~z~"))]
+    return macro("sf_formatted", value, *forms)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlglot import Expr, exp
 
 from intentscore.local import types
-from intentscore.local.errors import COMPILATION, SnowflakeError, syntax_error
+from intentscore.local.errors import COMPILATION, SnowflakeError, syntax_error, unsupported
 from intentscore.local.rewrites.functions import function, literal
 from intentscore.local.rewrites.macros import macro
 from intentscore.local.rewrites.registry import cast, kind_of, rewrite
@@ -32,7 +32,7 @@ _SPELLINGS = {
 PARTS = {spelling: part for part, others in _SPELLINGS.items() for spelling in (part, *others.split())}
 _DUCKDB_PARTS = {
     "weekiso": "week", "dayofweek": "dow", "dayofweekiso": "isodow", "dayofyear": "doy", "yearofweek": "isoyear",
-    "yearofweekiso": "isoyear", "timezone_hour": "timezone_hour", "timezone_minute": "timezone_minute",
+    "yearofweekiso": "isoyear",
 }  # fmt: skip
 _EPOCHS = {"epoch_second": 1, "epoch_millisecond": 10**3, "epoch_microsecond": 10**6, "epoch_nanosecond": 10**9}
 _DAYS = {"day": 1, "week": 7, "weekiso": 7, "dayofyear": 1, "dayofweek": 1}
@@ -63,7 +63,7 @@ def _is_part(node: Expr) -> bool:
 def date_add(part: Expr, count: Expr, moment: Expr) -> Expr:
     """DATEADD keeps a DATE a DATE when what is added is days or longer."""
     name = part_name(part)
-    counted, when = macro("sf_count_added", count), macro("sf_moment", moment)
+    counted, when = macro("sf_count_added", count), macro("sf_movable", moment)
     if name in _DAYS:
         return macro("sf_plus_days", _times(counted, _DAYS[name]), when)
     if name in _MONTHS:
@@ -113,6 +113,8 @@ def _part(name: str, moment: Expr) -> Expr:
         return macro("sf_epoch_part", exp.Literal.number(_EPOCHS[name]), moment)
     if name == "nanosecond":
         return macro("sf_nanosecond_of", moment)
+    if name.startswith("timezone"):
+        return macro("sf_offset_part", _text(name), moment)
     return macro("sf_part", _text(_DUCKDB_PARTS.get(name, name)), moment)
 
 
@@ -150,12 +152,13 @@ def last_day(moment: Expr, part: Expr | None = None) -> Expr:
 def time_slice(moment: Expr, count: Expr, part: Expr, edge: Expr | None = None) -> Expr:
     name = part_name(part)
     at_end = exp.Literal.number(1 if edge is not None and str(literal(edge, "TIME_SLICE")).upper() == "END" else 0)
+    shown = macro("sf_moment", moment.copy())
     if name in _DAYS:
-        sliced = macro("sf_sliced_days", _times(count, _DAYS[name]), moment, at_end)
+        sliced = macro("sf_sliced_days", _times(count, _DAYS[name]), shown, at_end)
     elif name in _MONTHS:
-        sliced = macro("sf_sliced_months", _times(count, _MONTHS[name]), moment, at_end)
+        sliced = macro("sf_sliced_months", _times(count, _MONTHS[name]), shown, at_end)
     else:
-        sliced = macro("sf_sliced_seconds", _times(count, _MICROSECONDS[name] // 1_000_000), moment, at_end)
+        sliced = macro("sf_sliced_seconds", _times(count, _MICROSECONDS[name] // 1_000_000), shown, at_end)
     return macro("sf_like_argument", moment, sliced)
 
 
@@ -171,6 +174,8 @@ def interval(node: exp.Interval, session: Session) -> Expr:
     """
     if not isinstance(node.this, exp.Literal):
         return node
+    if not isinstance(node.parent, (exp.Add, exp.Sub, exp.WindowSpec, exp.Paren, exp.Anonymous)):
+        raise unsupported("an interval as a value of its own")
     parts = interval_parts(node)
     written = " ".join(f"{count} {_ONE_OF[part]}" for part, count in parts.items() if count) or "0 days"
     return exp.Interval(this=_text(written))

@@ -41,6 +41,8 @@ class Macro:
 
     text: str
     expanded: dict[int, Overload]
+    of_moments: bool
+    """Whether one of its overloads takes a TIMESTAMP_TZ alone: a bare NULL then fits too many of them."""
 
 
 def _definitions() -> Iterator[tuple[str, str]]:
@@ -119,7 +121,7 @@ def macros() -> dict[str, Macro]:
         if typed or expanded:
             chosen_late.add(name)
         text = f"CREATE OR REPLACE MACRO {name}{', '.join(created)}" if created else ""
-        found[name] = Macro(text, expanded)
+        found[name] = Macro(text, expanded, any(re.match(r"\(\w+ INTERVAL\)", o.text) for o in overloads))
     return found
 
 
@@ -137,6 +139,8 @@ def macro(name: str, *arguments: Expr) -> Expr:
     overload = macros()[name].expanded.get(len(arguments))
     if overload is not None:
         return _expand(overload, arguments)
+    if macros()[name].of_moments and len(arguments) == 1 and isinstance(arguments[0].unnest(), exp.Null):
+        arguments = (exp.cast(exp.Null(), exp.DType.TEXT),)
     return exp.Anonymous(this=SCHEMA + name, expressions=list(arguments))
 
 

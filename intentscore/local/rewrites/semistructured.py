@@ -113,7 +113,7 @@ def object_construct_keep_null(*parts: Expr) -> Expr:
 def _object(name: str, parts: list[Expr]) -> Expr:
     if len(parts) == 1 and parts[0].is_star:
         row = exp.Anonymous(this="struct_pack", expressions=[every_column(parts[0])])
-        found = macro("sf_object_of_json", exp.Anonymous(this="to_json", expressions=[row]))
+        found = macro("sf_object_of_json", macro("sf_row_json", row))
         return found if name.endswith("keep_null") else macro("sf_without_nulls", found)
     if not parts:
         return _typed(exp.Anonymous(this="MAP", expressions=[]), OBJECT_TYPE)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from sqlglot.tokenizer_core import TokenType
 
-from intentscore.local import results, types
+from intentscore.local import offsets, results, types
 from intentscore.local.errors import SnowflakeError
 from intentscore.local.names import ObjectName
 from intentscore.local.parsing import as_literal
@@ -60,7 +60,7 @@ def call(session: Session, routine: Routine, name: ObjectName, row: pa.Table) ->
     scope, body = Scope(), str(routine.body)
     for i, argument in enumerate(routine.arguments):
         scope.named[argument.name] = Variable(
-            row.column(i)[0].as_py(), types.from_declared(argument.type), argument.type
+            offsets.moments(row.column(i))[0], types.from_declared(argument.type), argument.type
         )
     text = parser.as_block(body)
     block = parser.parse(text)
@@ -94,7 +94,7 @@ def _answer(session: Session, routine: Routine, returned: Returned) -> Result:
 
 
 def _value(result: Result) -> Variable:
-    return Variable(result.table.column(0)[0].as_py(), result.columns[0])
+    return Variable(offsets.moments(result.table.column(0))[0], result.columns[0])
 
 
 def _wrong_return(routine: Routine) -> SnowflakeError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from intentscore.local import several, sql, types
+from intentscore.local import offsets, several, sql, types
 from intentscore.local.errors import SnowflakeError, invalid, invalid_identifier
 from intentscore.local.results import Result
 from intentscore.local.scripting import nodes
@@ -138,7 +138,7 @@ class Interpreter:
         """The value of an expression, in the declared type where there is one."""
         expression = in_expression(text, self.scope)
         result = select(self.session, expression if declared is None else cast(expression, declared))
-        return Variable(result.table.column(0)[0].as_py(), result.columns[0], declared)
+        return Variable(offsets.moments(result.table.column(0))[0], result.columns[0], declared)
 
     def holds(self, condition: str) -> bool:
         return self.evaluate(condition).value is True
@@ -195,7 +195,7 @@ class Interpreter:
 
     def _converted(self, value: Variable, declared: str) -> Variable:
         result = select(self.session, cast(literal(value), declared))
-        return Variable(result.table.column(0)[0].as_py(), result.columns[0], declared)
+        return Variable(offsets.moments(result.table.column(0))[0], result.columns[0], declared)
 
     def _declare(self, node: nodes.Declare) -> None:
         value = "NULL" if node.value is None else node.value

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlglot.tokenizer_core import Token, TokenType
 
-from intentscore.local import names, types
+from intentscore.local import names, offsets, types
 from intentscore.local.errors import SnowflakeError, invalid_identifier
 from intentscore.local.results import Result
 from intentscore.local.scanner import tokenize
@@ -82,7 +82,7 @@ def records(result: Result) -> Iterator[Record]:
     """The rows of a result, one at a time."""
     labels = [name.upper() for name in result.table.column_names]
     for batch in result.table.to_batches(max_chunksize=1024):
-        columns = [column.to_pylist() for column in batch.columns]
+        columns = [offsets.moments(column) for column in batch.columns]
         for row in zip(*columns, strict=True):
             yield {label: Variable(value, kind) for label, value, kind in zip(labels, row, result.columns, strict=True)}
 
