@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from intentscore.local.errors import unsupported
-
 A_DAY = 1440
 """The minutes that the wire adds to every offset."""
 HELD = pa.month_day_nano_interval()
@@ -39,13 +37,13 @@ def _parts(array: pa.Array) -> np.ndarray:
     return np.frombuffer(held, _PARTS)[array.offset : array.offset + len(array)] if held else np.empty(0, _PARTS)
 
 
-def refuse_intervals(table: pa.Table) -> None:
-    """An interval that is no TIMESTAMP_TZ has no offset for its months."""
-    for column in (column for column in table.columns if column.type == HELD):
-        for chunk in column.chunks:
-            valid = chunk.is_valid().to_numpy(zero_copy_only=False)
-            if np.any((abs(_parts(chunk)["months"] - A_DAY) >= A_DAY) & valid):
-                raise unsupported("an interval as a value of its own")
+def are_held(table: pa.Table) -> bool:
+    """Whether the intervals among the columns are moments: another interval has no offset for its months."""
+    chunks = [chunk for column in table.columns if column.type == HELD for chunk in column.chunks]
+    return not any(
+        np.any((abs(_parts(chunk)["months"] - A_DAY) >= A_DAY) & chunk.is_valid().to_numpy(zero_copy_only=False))
+        for chunk in chunks
+    )
 
 
 def moment(held: Sequence[int]) -> datetime:

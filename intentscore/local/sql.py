@@ -152,7 +152,8 @@ def query(session: Session, expression: Expr, *, describe_only: bool = False) ->
             table = pa.Table.from_arrays([pa.nulls(0)] * len(names), names=names)
         else:
             table = session.duck.sql(_as_sent(prepared, held)).to_arrow_table()
-            offsets.refuse_intervals(table)
+            if not offsets.are_held(table):
+                raise unsupported("an interval as a value of its own")
         names = [spelling.plain(name) for name in names]
         if (shape := preparation.shape) is not None and len(shape) == len(held):
             held = [types.refined(t, f.type, nullable=f.nullable) for t, f in zip(held, shape, strict=True)]
