@@ -95,7 +95,8 @@ def _feature_type(feature: dict[str, Any]) -> str | None:
 
 
 def _output(feature: dict[str, Any]) -> tuple[str, pa.DataType]:
-    nested = "feature_group" in feature or feature.get("shape") is not None
+    """A group of features and an array are nested values."""
+    nested = "type" not in feature or feature.get("shape") is not None
     return _name(feature), pa.json_() if nested else _ARROW.get(feature["type"], pa.json_())
 
 

@@ -1,4 +1,5 @@
-"""The REST routes that list, fetch and drop databases, schemas, tables, views, procedures and functions.
+"""The REST routes that list, fetch and drop databases, schemas, tables, views, procedures and functions, and
+make databases and schemas.
 
 Each is the statement that does the same, as `snowflake.core` parses its answer.
 Source: https://docs.snowflake.com/en/developer-guide/snowflake-rest-api/reference
@@ -15,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from intentscore.local.errors import SnowflakeError, does_not_exist
+from intentscore.local.errors import SnowflakeError, does_not_exist, invalid, unsupported
 from intentscore.local.names import display, fold, literal, quote
 from intentscore.local.task_rest import EXPIRED, STATUS, done, failed
 
@@ -32,6 +33,8 @@ ROUTINES = {"procedures": ("PROCEDURE", "PROCEDURES"), "user-defined-functions":
 
 def routes(engine: Engine) -> list[Route]:
     found = _named(engine, DATABASES, "DATABASE") + _named(engine, SCHEMAS, "SCHEMA")
+    for path, kind in ((DATABASES, "DATABASE"), (SCHEMAS, "SCHEMA")):
+        found.append(_route(engine, path, "POST", kind, _created))
     for path, kind in OBJECTS.items():
         found += _named(engine, f"{SCHEMAS}/{{schema}}/{path}", kind)
     for path, (kind, kinds) in ROUTINES.items():
@@ -59,6 +62,7 @@ def _route(engine: Engine, path: str, method: str, kind: str, answer: Answer) ->
         session = session_of(engine, request)
         if session is None:
             return failed(401, *EXPIRED)
+        request.state.body = await request.body()
         return await run_in_threadpool(_answered, session, kind, request, answer)
 
     return Route(path, endpoint, methods=[method])
@@ -89,6 +93,39 @@ def _fetched(session: Session, kind: str, request: Request) -> Any:
 
 def _described(session: Session, kind: str, request: Request) -> Any:
     return _resources(session, f"DESCRIBE AS RESOURCE {kind} {_qualified(request)}")[0]
+
+
+MODES = {"errorIfExists": ("", ""), "orReplace": ("OR REPLACE ", ""), "ifNotExists": ("", "IF NOT EXISTS ")}
+
+
+def _created(session: Session, kind: str, request: Request) -> dict[str, str]:
+    """CREATE DATABASE or SCHEMA out of the request's body; the session stays where it stands."""
+    given = {key: value for key, value in _body(request).items() if value is not None}
+    mode = request.query_params.get("createMode", "errorIfExists")
+    if mode not in MODES or not isinstance(name := given.pop("name", None), str):
+        raise invalid(f"invalid createMode '{mode}'" if mode not in MODES else f"a {kind.lower()} needs a name")
+    kept = request.query_params.get("kind", given.pop("kind", "PERMANENT")).upper()
+    transient = "TRANSIENT " if kept == "TRANSIENT" else ""
+    managed = " WITH MANAGED ACCESS" if given.pop("managed_access", False) else ""
+    days = given.pop("data_retention_time_in_days", None)
+    comment = given.pop("comment", None)
+    if given:
+        raise unsupported(f"{sorted(given)[0]} of a {kind.lower()}")
+    options = f"{f' DATA_RETENTION_TIME_IN_DAYS = {int(days)}' if days is not None else ''}"
+    options += f" COMMENT = {literal(comment)}" if comment is not None else ""
+    replacing, quietly = MODES[mode]
+    place = ".".join([*_places(request), quote(fold(name))])
+    with session.standing_in(session.database, session.schema):
+        session.execute(f"CREATE {replacing}{transient}{kind} {quietly}{place}{managed}{options}")
+    return done(f"{kind.title()} {fold(name)} successfully created.")
+
+
+def _body(request: Request) -> dict[str, Any]:
+    try:
+        found = json.loads(request.state.body)
+    except ValueError:
+        raise invalid("the request's body is no JSON") from None
+    return found if isinstance(found, dict) else {}
 
 
 def _dropped(session: Session, kind: str, request: Request) -> dict[str, str]:

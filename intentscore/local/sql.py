@@ -36,6 +36,7 @@ from intentscore.local.errors import (
 )
 from intentscore.local.python_functions import python_function
 from intentscore.local.results import Result
+from intentscore.local.rewrites.macros import SCHEMA
 from intentscore.local.scanner import Scanner
 from intentscore.local.shapes import Field
 from intentscore.local.statements import Effect, describe, read_head
@@ -187,7 +188,7 @@ def _as_sent(prepared: str, columns: Sequence[types.ColumnType]) -> str:
     if not any(column.wire in types.SEMI_STRUCTURED for column in columns):
         return prepared
     cells = [
-        f"CAST(to_json(#{i}) AS VARCHAR)" if column.wire in types.SEMI_STRUCTURED else f"#{i}"
+        f"CAST({SCHEMA}sf_json_of(#{i}) AS VARCHAR)" if column.wire in types.SEMI_STRUCTURED else f"#{i}"
         for i, column in enumerate(columns, 1)
     ]
     return f"SELECT {', '.join(cells)} FROM ({prepared})"

@@ -48,6 +48,7 @@ class Shapes(custom_model.CustomModel):
         answers["text"] = "n" + x["N"].astype(str)
         answers["list"] = [[float(n), factor] for n in x["N"].fillna(0)]
         answers["flag"] = x["N"].fillna(0) > 1
+        answers["parts"] = pd.Series([{"half": float(n) / 2, "name": "n"} for n in x["N"].fillna(0)])
         return answers
 
 
@@ -65,6 +66,7 @@ def shapes_signature() -> model_signature.ModelSignature:
         outputs=[
             feature("whole", kind.INT64), feature("text", kind.STRING), feature("list", kind.DOUBLE, shape=(2,)),
             feature("flag", kind.BOOL),
+            model_signature.FeatureGroupSpec("parts", [feature("half", kind.DOUBLE), feature("name", kind.STRING)]),
         ],
         params=[
             model_signature.ParamSpec("factor", kind.DOUBLE, default_value=2.0),

@@ -128,6 +128,16 @@ JSON = [
     ("object_insert(object_construct('a', 1), 'b', 2)", {"a": 1, "b": 2}),
     ("object_delete(object_construct('a', 1, 'b', 2), 'b')", {"a": 1}),
     ("object_pick(object_construct('a', 1, 'b', 2), 'b')", {"b": 2}),
+    (
+        "object_construct('at', '2024-01-02'::timestamp_ntz, 'text', '2024-01-02 00:00:00')",
+        {"at": "2024-01-02 00:00:00.000", "text": "2024-01-02 00:00:00"},
+    ),
+    ("array_construct('2024-01-02 03:04:05.6'::timestamp_ntz)", ["2024-01-02 03:04:05.600"]),
+    (
+        "object_construct('o', object_construct('at', '2024-01-02'::timestamp_ntz))",
+        {"o": {"at": "2024-01-02 00:00:00.000"}},
+    ),
+    ("array_unique_agg(n) from (select 1 as n where false)", []),
     ("array_cat([1], ['x'])", [1, "x"]),
     ("to_geography('POINT(30 10)')", {"coordinates": [30, 10], "type": "Point"}),
     ("to_geometry('LINESTRING(1 2, 3 4)')", {"coordinates": [[1, 2], [3, 4]], "type": "LineString"}),

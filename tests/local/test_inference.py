@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import numpy as np
@@ -139,6 +140,7 @@ def test_the_client_gets_every_type_and_null_back(session: Session) -> None:
     assert [row["whole"] for row in found] == [None, 2, 6]
     assert [row["flag"] for row in found] == [False, False, True]
     assert [row["text"] for row in found[1:]] == ["n1", "n3"]
+    assert json.loads(found[2]["parts"]) == {"half": 1.5, "name": "n"}
 
 
 def test_a_parameter_replaces_its_default(session: Session) -> None:

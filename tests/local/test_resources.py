@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from snowflake.core import Root
-from snowflake.core.exceptions import NotFoundError
+from snowflake.core import CreateMode, Root
+from snowflake.core.database import Database as DatabaseResource
+from snowflake.core.exceptions import ConflictError, NotFoundError
+from snowflake.core.schema import Schema as SchemaResource
 from snowflake.snowpark import Session
 from snowflake.snowpark.types import LongType
 
@@ -63,3 +65,17 @@ def test_an_object_is_dropped_over_rest(session: Session, schema: str) -> None:
     with pytest.raises(NotFoundError):
         tables["VISITS"].fetch()
     tables["VISITS"].drop(if_exists=True)
+
+
+def test_schemas_and_databases_are_made_over_rest(session: Session, schema: str) -> None:
+    schemas = Root(session).databases["INTENTSCORE"].schemas
+    made = schemas.create(SchemaResource(name=f"{schema}_made", comment="by hand", managed_access=True))
+    assert (made.fetch().name, made.fetch().comment) == (f"{schema}_MADE", "by hand")
+    assert session.get_current_schema() == f'"{schema}"'
+    with pytest.raises(ConflictError):
+        schemas.create(SchemaResource(name=f"{schema}_made"))
+    schemas.create(SchemaResource(name=f"{schema}_made", comment="again"), mode=CreateMode.or_replace)
+    assert made.fetch().comment == "again"
+    databases = Root(session).databases
+    databases.create(DatabaseResource(name=f"{schema}_DB", kind="TRANSIENT"), mode=CreateMode.if_not_exists).drop()
+    assert f"{schema}_DB" not in {database.name for database in databases.iter()}

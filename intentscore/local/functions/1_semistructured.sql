@@ -2,8 +2,17 @@
 -- A macro is chosen by the types of its arguments when the statement is bound, so that the result has the type
 -- Snowflake documents.
 
+-- The JSON of a value: the moments in it in the form an account writes them in, with milliseconds.
+CREATE OR REPLACE MACRO sf_is_moment(v) AS variant_typeof(v) LIKE 'TIMESTAMP%' AND variant_typeof(v) NOT LIKE '%TZ';
+CREATE OR REPLACE MACRO sf_written(v) AS CASE WHEN sf_is_moment(v) THEN CAST(sf_timestamp_text(TRY_CAST(v AS TIMESTAMP)) AS VARIANT) ELSE v END;
+CREATE OR REPLACE MACRO sf_json_of(v MAP(VARCHAR, VARIANT)) AS CASE WHEN len(list_filter(map_values(v), x -> sf_is_moment(x))) > 0
+        THEN to_json(map_from_entries(list_transform(map_entries(v), e -> struct_pack(key := e.key, value := sf_written(e.value))))) ELSE to_json(v) END,
+    (v VARIANT[]) AS CASE WHEN len(list_filter(v, x -> sf_is_moment(x))) > 0 THEN to_json(list_transform(v, x -> sf_written(x))) ELSE to_json(v) END,
+    (v VARIANT) AS to_json(sf_written(v)),
+    (v) AS to_json(v);
+
 CREATE OR REPLACE MACRO sf_to_variant(v VARIANT) AS v,
-    (v MAP(VARCHAR, VARIANT)) AS CAST(to_json(v) AS VARIANT),
+    (v MAP(VARCHAR, VARIANT)) AS CAST(sf_json_of(v) AS VARIANT),
     (v INTERVAL) AS CAST(sf_clock_text(v) AS VARIANT),
     (v) AS CAST(v AS VARIANT);
 
@@ -45,7 +54,9 @@ CREATE OR REPLACE MACRO sf_check_json(v VARIANT) AS CAST(NULL AS VARCHAR),
          ELSE 'invalid JSON: ' || v END;
 
 CREATE OR REPLACE MACRO sf_to_json(v VARIANT) AS list_transform([v], x -> CASE WHEN variant_typeof(x) LIKE 'TIME%' AND variant_typeof(x) NOT LIKE 'TIMESTAMP%'
-        THEN '"' || strftime(CAST('1970-01-01' AS DATE) + TRY_CAST(x AS TIME), '%H:%M:%S') || '"' ELSE CAST(to_json(x) AS VARCHAR) END)[1],
+        THEN '"' || strftime(CAST('1970-01-01' AS DATE) + TRY_CAST(x AS TIME), '%H:%M:%S') || '"' ELSE CAST(sf_json_of(x) AS VARCHAR) END)[1],
+    (v MAP(VARCHAR, VARIANT)) AS CAST(sf_json_of(v) AS VARCHAR),
+    (v VARIANT[]) AS CAST(sf_json_of(v) AS VARCHAR),
     (v) AS CAST(to_json(v) AS VARCHAR);
 CREATE OR REPLACE MACRO sf_strip_null_value(v) AS v;
 
@@ -173,7 +184,7 @@ CREATE OR REPLACE MACRO sf_array_sort(a) AS list_sort(sf_to_array(a), 'ASC', 'NU
 CREATE OR REPLACE MACRO sf_array_generate_range(f, t) AS
         list_transform(range(CAST(f AS BIGINT), CAST(t AS BIGINT)), x -> CAST(x AS VARIANT)),
     (f, t, step) AS list_transform(range(CAST(f AS BIGINT), CAST(t AS BIGINT), CAST(step AS BIGINT)), x -> CAST(x AS VARIANT));
-CREATE OR REPLACE MACRO sf_array_unique_agg(l) AS list_transform(list_distinct(l), x -> sf_to_variant(x));
+CREATE OR REPLACE MACRO sf_array_unique_agg(l) AS coalesce(list_transform(list_distinct(l), x -> sf_to_variant(x)), CAST([] AS VARIANT[]));
 CREATE OR REPLACE MACRO sf_arrays_to_object(k, v) AS map_from_entries(list_filter(list_transform(sf_to_array(k),
     (x, i) -> struct_pack(key := sf_variant_text(x), value := sf_to_array(v)[i])), e -> e.key IS NOT NULL));
 

@@ -3,8 +3,8 @@
 CREATE OR REPLACE MACRO sf_zoned_text(v) AS strftime(v, '%Y-%m-%d %H:%M:%S.%g ') || sf_offset_text(v);
 CREATE OR REPLACE MACRO sf_to_varchar(v VARIANT) AS sf_variant_text(v),
     (v VARCHAR) AS v,
-    (v VARIANT[]) AS CAST(to_json(v) AS VARCHAR),
-    (v MAP(VARCHAR, VARIANT)) AS CAST(to_json(v) AS VARCHAR),
+    (v VARIANT[]) AS CAST(sf_json_of(v) AS VARCHAR),
+    (v MAP(VARCHAR, VARIANT)) AS CAST(sf_json_of(v) AS VARCHAR),
     (v DOUBLE) AS sf_double_text(v),
     (v BIGINT) AS CAST(v AS VARCHAR),
     (v HUGEINT) AS CAST(v AS VARCHAR),
