@@ -71,6 +71,8 @@ def _conversion(given: ColumnType | None, column: ColumnType | None) -> str:
         return ""
     if column.wire == "timestamp_tz":
         return "sf_to_timestamp_tz"
+    if column.wire == "timestamp_ltz" and given is not None and given.wire == "text":
+        return "sf_to_timestamp_ltz"  # DuckDB takes no space before an offset
     if given is not None and given.wire == "timestamp_tz":
         return _FROM_ZONED.get(column.wire, "")
     return _FROM_VARIANT.get(column.wire, "")

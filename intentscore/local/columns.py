@@ -38,7 +38,7 @@ def table_columns(session: Session, name: ObjectName) -> list[TableColumn]:
     return [
         TableColumn(
             column,
-            types.from_declared(declared[column]) if column in declared else types.from_duckdb(kind),
+            _type(declared.get(column), kind),
             nullable and not declared.get(column, "").endswith(NOT_NULL),
             default,
             comment,
@@ -47,6 +47,14 @@ def table_columns(session: Session, name: ObjectName) -> list[TableColumn]:
         )
         for column, (held, kind, nullable, default, comment) in zip(spelled, found, strict=True)
     ]
+
+
+def _type(declared: str | None, held: str) -> ColumnType:
+    """The declared type; a TIMESTAMP_TZ that an earlier engine made has no offsets, and is a TIMESTAMP_LTZ."""
+    kind = types.from_declared(declared) if declared is not None else None
+    if kind is None or (kind.wire == "timestamp_tz" and types.from_duckdb(held) != types.TIMESTAMP_TZ):
+        return types.from_duckdb(held)
+    return kind
 
 
 NOT_NULL = " NOT NULL"  # behind a declared type, where DuckDB itself does not know: the columns of a view
