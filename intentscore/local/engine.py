@@ -26,7 +26,7 @@ from typing import Any
 
 import duckdb
 
-from intentscore.local import arrow_functions, handlers, names, stages, task_history, warehouses, workers
+from intentscore.local import arrow_functions, handlers, memory, names, stages, task_history, warehouses, workers
 from intentscore.local.catalog import Catalog, in_account
 from intentscore.local.errors import already_exists, does_not_exist
 from intentscore.local.queries import QueryLog, stopped
@@ -289,6 +289,7 @@ def running(
 ) -> Iterator[Endpoint]:
     """The engine in this process, which holds its lock; `beside` is what else goes on while it is in use."""
     (root / "endpoint.json").unlink(missing_ok=True)
+    memory.share_heaps()
     engine = Engine(root)
     engine.sweep()
     with contextlib.closing(engine), _downloads(engine) as engine.downloads_port, _serving(engine, port) as engine.port:

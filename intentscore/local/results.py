@@ -11,7 +11,6 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from fakesnow.statement_type import DDL, DML_TYPE_IDS
 
-from intentscore.local import json_rows, offsets, spilling, types
+from intentscore.local import json_rows, memory, offsets, spilling, types
 from intentscore.local.types import ColumnType
 
 INLINE_ROWS = 5_000
 CHUNK_ROWS = 65_536
 KEPT_RESULTS = 64
 KEPT_BYTES = 256 * 2**20
-SPILLED_AFTER_S = 1.0
+IDLE_AFTER_S = 0.5
 
 
 @dataclass
@@ -86,17 +85,34 @@ def counted_columns(*names: str) -> dict[str, ColumnType]:
 
 
 def encode(result: Result) -> pa.Buffer:
-    """The result as an Arrow stream with the field metadata the connector's reader asks for."""
+    """The result as an Arrow stream."""
+    sink = pa.BufferOutputStream()
+    _write(_batch(result), sink)
+    return sink.getvalue()
+
+
+def encode_chunk(result: Result) -> pa.Buffer:
+    """The same in a buffer that goes back to BUFFERS."""
+    batch, counter = _batch(result), pa.MockOutputStream()
+    _write(batch, counter)
+    buffer = BUFFERS.take(counter.size())
+    _write(batch, pa.FixedSizeBufferWriter(buffer))
+    return buffer.slice(0, counter.size())
+
+
+def _write(batch: pa.RecordBatch, sink: pa.NativeFile) -> None:
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+
+
+def _batch(result: Result) -> pa.RecordBatch:
+    """The rows as they are sent, with the field metadata the connector's reader asks for."""
     arrays = [_encoded(_combined(c), t) for c, t in zip(result.table.columns, result.columns, strict=True)]
     fields = [
         pa.field(name, array.type, metadata=_metadata(column))
         for name, array, column in zip(result.table.column_names, arrays, result.columns, strict=True)
     ]
-    sink = pa.BufferOutputStream()
-    schema = pa.schema(fields)
-    with pa.ipc.new_stream(sink, schema) as writer:
-        writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
-    return sink.getvalue()
+    return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
 
 
 def _told(result: Result) -> list[list[str | None]]:
@@ -199,16 +215,22 @@ class Kept:
     spilled: bool = False
 
     @property
-    def held_bytes(self) -> int:
-        return 0 if self.spilled else int(self.result.table.nbytes)
+    def bytes(self) -> int:
+        return int(self.result.table.nbytes)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it is to leave memory when nobody reads."""
+        return not self.spilled and self.bytes >= spilling.SPILLED_FROM_BYTES
 
 
 _ENCODING = ThreadPoolExecutor(1, thread_name_prefix="encoding")
+BUFFERS = memory.Buffers()
 
 
 def _encoded_chunk(kept: Kept, address: str) -> pa.Buffer:
     offset, length = kept.chunks[address]
-    return encode(Result(kept.result.table.slice(offset, length), kept.result.columns))
+    return encode_chunk(Result(kept.result.table.slice(offset, length), kept.result.columns))
 
 
 def _following(kept: Kept, address: str) -> str:
@@ -217,12 +239,13 @@ def _following(kept: Kept, address: str) -> str:
 
 
 class ResultStore:
-    """The results of one session: chunks to fetch and RESULT_SCAN; the oldest go when there are too many bytes."""
+    """The results of one session: chunks to fetch and RESULT_SCAN; the oldest go when there are too many."""
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._kept: OrderedDict[str, Kept] = OrderedDict()
         self._lock = threading.Lock()
+        self._idle = memory.WhenIdle(IDLE_AFTER_S, self._leave_memory)
         self.last_id: str | None = None
 
     def keep(self, query_id: str, result: Result) -> Kept:
@@ -237,9 +260,12 @@ class ResultStore:
         with self._lock:
             self._kept[query_id] = kept
             self.last_id = query_id
-            held = sum(k.held_bytes for k in self._kept.values())
-            while len(self._kept) > 1 and (len(self._kept) > KEPT_RESULTS or held > KEPT_BYTES):
-                held -= self._kept.popitem(last=False)[1].held_bytes
+            size = sum(k.bytes for k in self._kept.values())
+            while len(self._kept) > KEPT_RESULTS or (size > KEPT_BYTES and len(self._kept) > 1):
+                size -= self._kept.popitem(last=False)[1].bytes
+        if kept.is_large:
+            memory.hold()
+            self._idle.use()
         return kept
 
     def kept(self, query_id: str) -> Kept | None:
@@ -251,10 +277,11 @@ class ResultStore:
         return kept.result if kept else None
 
     def chunk(self, address: str) -> pa.Buffer | None:
-        """A chunk's bytes; the one after it is encoded while the client reads this one."""
+        """A chunk's bytes, to be given back to BUFFERS; the next is encoded while the client reads this one."""
         kept = self.kept(address.rsplit(".", 1)[0])
         if kept is None or address not in kept.chunks:
             return None
+        self._idle.use()
         prepared = kept.ahead.pop(address, None)
         following = _following(kept, address)
         if following in kept.unread:
@@ -262,21 +289,20 @@ class ResultStore:
         kept.unread.discard(address)
         return prepared.result() if prepared else _encoded_chunk(kept, address)
 
-    def free(self, address: str) -> None:
-        """Move a result to disk soon after the client has fetched the last of its chunks, and is done with them."""
-        query_id = address.rsplit(".", 1)[0]
-        kept = self.kept(query_id)
-        if kept is None or kept.unread or kept.spilled or self._folder is None:
-            return
-        kept.spilled = True
-        if kept.result.table.nbytes >= spilling.SPILLED_FROM_BYTES:
-            spilling.later(SPILLED_AFTER_S, partial(self._spill, query_id, kept, self._folder / query_id))
+    def _leave_memory(self) -> None:
+        """Large results go to disk when nobody has asked for anything in a while, and the memory to the system."""
+        with self._lock:
+            held = [kept for kept in self._kept.values() if kept.is_large]
+            for kept in self._kept.values():
+                kept.ahead.clear()
+        while held:
+            self._spill(held.pop())
+        BUFFERS.clear()
+        memory.release()
 
-    def _spill(self, query_id: str, kept: Kept, path: Path) -> None:
-        if self.kept(query_id) is kept:
-            kept.result = replace(kept.result, table=spilling.spill(kept.result.table, path))
-        del kept
-        spilling.release()
+    def _spill(self, kept: Kept) -> None:
+        kept.result = replace(kept.result, table=spilling.spill(kept.result.table, self._folder / secrets.token_hex(8)))
+        kept.spilled = True
 
     def clear(self) -> None:
         with self._lock:

@@ -104,7 +104,7 @@ def find_chunk(engine: Engine, path: str, authorization: str) -> Download | HTTP
         return HTTPStatus.UNAUTHORIZED
     address = path.removeprefix(CHUNKS)
     encoded = session.results.chunk(address)
-    return HTTPStatus.NOT_FOUND if encoded is None else Download(encoded, partial(session.results.free, address))
+    return HTTPStatus.NOT_FOUND if encoded is None else Download(encoded, partial(results.BUFFERS.give_back, encoded))
 
 
 Handle = Callable[["Server", Request, Session], Awaitable[Response]]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from snowflake.connector import SnowflakeConnection
 from snowflake.connector.errors import DatabaseError
 from snowflake.snowpark import Session
 
+from intentscore.local import results
 from intentscore.local.results import Result, ResultStore
 from intentscore.local.types import NUMBER
 
@@ -23,6 +25,14 @@ def run(connection: SnowflakeConnection, *statements: str) -> list[Any]:
     for statement in statements:
         cursor.execute(statement)
     return cursor.fetchall()
+
+
+def comes_true(condition: Callable[[], bool]) -> bool:
+    """Within ten seconds."""
+    until = time.monotonic() + 10
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.01)
+    return condition()
 
 
 def test_variables_stand_for_their_values(connection: SnowflakeConnection) -> None:
@@ -110,19 +120,27 @@ def test_a_large_result_is_read_again_after_it_has_left_memory(session: Session)
     assert tuple(scanned[0]) == (300_000, sum(range(300_000)))
 
 
-def test_a_fetched_result_leaves_memory_and_no_file(tmp_path: Path) -> None:
+def test_a_result_nobody_asks_for_leaves_memory_and_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "IDLE_AFTER_S", 0.05)
     store = ResultStore(tmp_path)
     kept = store.keep("q", Result(pa.table({"N": pa.array(range(1_000_000))}), [NUMBER]))
-    first, *others = kept.chunks
+    first, *_ = kept.chunks
     before = store.chunk(first)
-    store.free(first)
-    assert kept.held_bytes == 8_000_000
-    for address in others:
-        store.chunk(address)
-        store.free(address)
-    assert kept.held_bytes == 0
+    assert not kept.spilled
+    assert comes_true(lambda: kept.spilled)
     assert store.chunk(first) == before
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_oldest_large_results_go_and_the_last_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "KEPT_BYTES", 20_000_000)
+    store = ResultStore(tmp_path)
+    table = pa.table({"N": pa.array(range(1_000_000))})
+    for name in "abcd":
+        store.keep(name, Result(table, [NUMBER]))
+    assert [name for name in "abcd" if store.get(name)] == ["c", "d"]
+    store.keep("e", Result(pa.concat_tables([table] * 3), [NUMBER]))
+    assert [name for name in "cde" if store.get(name)] == ["e"]
 
 
 def test_unloaded_numbers_may_be_no_numbers(connection: SnowflakeConnection, tmp_path: Path) -> None:
