@@ -221,3 +221,8 @@ def test_a_null_is_still_a_null_to_functions_of_moments(connection: SnowflakeCon
         "hour(null), dateadd(day, 1, null), to_varchar(null), try_to_date(null), to_variant(null), null::timestamp_tz"
     )
     assert rows(connection, f"select {functions}") == [(None,) * 6]
+
+
+def test_a_column_of_nulls_alone_is_taken_too(connection: SnowflakeConnection) -> None:
+    functions = "hour(b), dateadd(day, 1, b), date_trunc('day', b), try_to_date(b), to_variant(b), to_timestamp_tz(b)"
+    assert rows(connection, f"select {functions} from (values (1, null)) v(a, b)") == [(None,) * 6]

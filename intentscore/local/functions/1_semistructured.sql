@@ -13,8 +13,7 @@ CREATE OR REPLACE MACRO sf_json_of(v MAP(VARCHAR, VARIANT)) AS CASE WHEN len(lis
 
 CREATE OR REPLACE MACRO sf_to_variant(v VARIANT) AS v,
     (v MAP(VARCHAR, VARIANT)) AS CAST(sf_json_of(v) AS VARIANT),
-    (v INTERVAL) AS CAST(sf_clock_text(v) AS VARIANT),
-    (v) AS CAST(v AS VARIANT);
+    (v) AS CASE WHEN typeof(v) = 'INTERVAL' THEN CAST(sf_clock_text(TRY_CAST(CAST(v AS VARCHAR) AS INTERVAL)) AS VARIANT) ELSE CAST(v AS VARIANT) END;
 
 CREATE OR REPLACE MACRO sf_is_kind(v, kind) AS variant_typeof(v) = kind OR starts_with(variant_typeof(v), kind || '(');
 

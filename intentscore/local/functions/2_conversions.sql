@@ -153,8 +153,8 @@ CREATE OR REPLACE MACRO sf_to_timestamp_tz(v BIGINT) AS sf_in_session_zone(sf_zo
         ELSE sf_in_session_zone(sf_to_timestamp_ltz(x)) END)[1],
     (v BIGINT, s) AS sf_in_session_zone(sf_zoned_epoch_at(v, s)), (v DOUBLE, s) AS sf_in_session_zone(sf_zoned_epoch_at(v, s));
 CREATE OR REPLACE MACRO sf_try_to_timestamp(v VARCHAR) AS sf_try_timestamp_text(v),
-    (v INTERVAL) AS sf_zoned_clock(v),
-    (v VARIANT) AS sf_try_timestamp_text(sf_variant_text(v)), (v) AS TRY_CAST(v AS TIMESTAMP);
+    (v VARIANT) AS sf_try_timestamp_text(sf_variant_text(v)),
+    (v) AS CASE WHEN typeof(v) = 'INTERVAL' THEN sf_zoned_clock(TRY_CAST(CAST(v AS VARCHAR) AS INTERVAL)) ELSE TRY_CAST(v AS TIMESTAMP) END;
 CREATE OR REPLACE MACRO sf_try_to_timestamp_tz(v VARCHAR) AS sf_try_offset_text(v),
     (v INTERVAL) AS v, (v VARIANT) AS sf_try_offset_text(sf_variant_text(v)), (v) AS sf_in_session_zone(TRY_CAST(v AS TIMESTAMPTZ));
 CREATE OR REPLACE MACRO sf_try_to_timestamp_ltz(v VARCHAR) AS sf_try_zoned_text(v),
@@ -173,8 +173,8 @@ CREATE OR REPLACE MACRO sf_to_date(v DATE) AS v,
     (v VARIANT) AS list_transform([v], x -> CASE WHEN variant_typeof(x) = 'DATE' OR variant_typeof(x) LIKE 'TIMESTAMP%' THEN TRY_CAST(x AS DATE)
         ELSE sf_date_from_text(sf_variant_text(x)) END)[1];
 CREATE OR REPLACE MACRO sf_try_to_date(v VARCHAR) AS sf_try_date_text(v),
-    (v INTERVAL) AS CAST(sf_zoned_clock(v) AS DATE),
-    (v VARIANT) AS sf_try_date_text(sf_variant_text(v)), (v) AS TRY_CAST(v AS DATE);
+    (v VARIANT) AS sf_try_date_text(sf_variant_text(v)),
+    (v) AS CASE WHEN typeof(v) = 'INTERVAL' THEN CAST(sf_zoned_clock(TRY_CAST(CAST(v AS VARCHAR) AS INTERVAL)) AS DATE) ELSE TRY_CAST(v AS DATE) END;
 CREATE OR REPLACE MACRO sf_try_time_text(v) AS list_transform([v], x -> coalesce(
     CASE WHEN sf_is_count(x) THEN CAST(sf_epoch(TRY_CAST(x AS BIGINT)) AS TIME) END, TRY_CAST(x AS TIME), CAST(try_strptime(x, ['%H:%M', '%I:%M %p', '%I:%M:%S %p']) AS TIME),
     CAST(TRY_CAST(x AS TIMESTAMP) AS TIME)))[1];
@@ -190,8 +190,8 @@ CREATE OR REPLACE MACRO sf_to_time(v TIME) AS v,
     (v VARCHAR) AS sf_time_from_text(v),
     (v VARIANT) AS list_transform([v], x -> CASE WHEN variant_typeof(x) LIKE 'TIME%' THEN TRY_CAST(x AS TIME) ELSE sf_time_from_text(sf_variant_text(x)) END)[1];
 CREATE OR REPLACE MACRO sf_try_to_time(v VARCHAR) AS sf_try_time_text(v),
-    (v INTERVAL) AS CAST(sf_zoned_clock(v) AS TIME),
-    (v VARIANT) AS sf_try_time_text(sf_variant_text(v)), (v) AS TRY_CAST(v AS TIME);
+    (v VARIANT) AS sf_try_time_text(sf_variant_text(v)),
+    (v) AS CASE WHEN typeof(v) = 'INTERVAL' THEN CAST(sf_zoned_clock(TRY_CAST(CAST(v AS VARCHAR) AS INTERVAL)) AS TIME) ELSE TRY_CAST(v AS TIME) END;
 -- A value in a format: `d` for strftime, `n` for a number, `f` as it was written, `m` like `d` with ~z~ for the offset.
 CREATE OR REPLACE MACRO sf_formatted(v DATE, d, n, f, m) AS strftime(v, d),
     (v TIMESTAMP, d, n, f, m) AS strftime(v, d),

@@ -1,7 +1,8 @@
 -- Dates and times.
 
 -- A moment to look at: that of a TIMESTAMP_TZ is what the clock shows in its own zone.
-CREATE OR REPLACE MACRO sf_moment(d VARCHAR) AS sf_timestamp_from_text(d), (d VARIANT) AS sf_to_timestamp(d), (d INTERVAL) AS sf_zoned_clock(d), (d) AS d;
+CREATE OR REPLACE MACRO sf_moment(d VARCHAR) AS sf_timestamp_from_text(d), (d VARIANT) AS sf_to_timestamp(d), (d INTERVAL) AS sf_zoned_clock(d),
+    (d BIGINT) AS CASE WHEN d IS NOT NULL THEN CAST('001044:42P13:SQL compilation error: a number is no date or time' AS TIMESTAMP) END, (d) AS d;
 -- A moment to move, whose type stays.
 CREATE OR REPLACE MACRO sf_movable(d VARCHAR) AS sf_timestamp_from_text(d), (d VARIANT) AS sf_to_timestamp(d), (d) AS d;
 CREATE OR REPLACE MACRO sf_plus_interval(d INTERVAL, i) AS sf_in_zone_of(sf_zoned_clock(d) + i, d), (d, i) AS d + i;
