@@ -27,7 +27,7 @@ from intentscore.local.sharing import Shared
 from intentscore.local.statements import Effect
 from intentscore.local.transactions import Connection, Transaction
 from intentscore.local.turns import Turn
-from intentscore.local.uploads import Replaced
+from intentscore.local.uploads import Uploads
 from intentscore.local.variables import DEFAULT_PARAMETERS, parameter_values, with_variables
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Session:
         self.wide_numbers = False
         self.client = ""
         self._depth = 0
-        self.replaced_files = Replaced(engine.storage)
+        self.uploads = Uploads(engine.storage)
         self._current: Query | None = None
         self.flow: list[Result] = []
         self.running = Turn()
@@ -151,7 +151,7 @@ class Session:
                 raise SnowflakeError("Empty SQL statement.", 900, "42601")
             entry = statements.find(head)
             if head.words[0] != "PUT":
-                self.replaced_files.forget()
+                self.uploads.forget()
             head.describe_only = describe_only
             if entry is None:
                 return sql.execute(self, text, bindings, describe_only=describe_only)
@@ -382,7 +382,7 @@ class Session:
             self.closed = True
             with contextlib.suppress(duckdb.Error, SnowflakeError):
                 self.rollback()
-            self.replaced_files.forget()
+            self.uploads.forget()
             self.results.clear()
             self.engine.forget(self)
             self.duck.close()

@@ -42,8 +42,7 @@ def put(session: Session, head: Statement) -> Result:
     if where.read_only:
         raise SnowflakeError("SQL compilation error:\nthe files of a version cannot be written to.", 2076, "42601")
     target = where.made()
-    if options.get("OVERWRITE", False):
-        session.replaced_files.keep(target, source)
+    session.uploads.begin(target, source, overwrite=options.get("OVERWRITE", False))
     return _transfer(
         "UPLOAD",
         target,

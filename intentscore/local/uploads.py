@@ -1,18 +1,20 @@
 """Uploads that a crash cuts short.
 
 The client copies a file into the stage itself: it creates the file in its full length and then fills it. A file
-cut short therefore has a hole, which is how the next start knows it. Before a file is overwritten its old version
-is put aside, so that the next start can put it back.
+cut short therefore has a hole, or zeros where the system had made room already. Before an upload begins it is written
+down, with copies of the files it may replace, so that the next start can tell what is whole and put back what is not.
 """
 
 from __future__ import annotations
 
 import errno
+import filecmp
 import fnmatch
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,34 +22,59 @@ if TYPE_CHECKING:
     from intentscore.local.storage import Storage
 
 INDEX = "index.json"
+COPIES = "copies"
+PAGE = 4096
+END = 16
 
 
-def put_aside(folder: Path, target: Path, source: str) -> Path | None:
-    """Keep copies of the files an overwriting upload of `source` into `target` may replace; where they are."""
-    pattern = Path(source).name
-    named = [p for p in target.iterdir() if p.is_file() and _is_upload_of(p.name, pattern)] if target.is_dir() else []
-    if not named:
-        return None
-    folder.mkdir(parents=True)
-    for number, path in enumerate(named):
-        shutil.copy2(path, folder / str(number))
+@dataclass(frozen=True)
+class Upload:
+    """One PUT: files named like `source` that come into `target`, beside those that were there before."""
+
+    target: str
+    source: str
+    there: list[str]
+    overwrite: bool
+
+    @classmethod
+    def beginning(cls, target: Path, source: str, *, overwrite: bool) -> Upload:
+        upload = cls(str(target), source, [], overwrite)
+        return replace(upload, there=[path.name for path in upload.files()])
+
+    def files(self) -> list[Path]:
+        """What is in the target under the names of the upload."""
+        target, pattern = Path(self.target), Path(self.source).name
+        if not target.is_dir():
+            return []
+        return sorted(path for path in target.iterdir() if path.is_file() and _is_upload_of(path.name, pattern))
+
+    def was_cut(self, path: Path) -> bool:
+        source = Path(self.source).parent / path.name
+        is_source = source.is_file() and filecmp.cmp(path, source, shallow=False)
+        return not is_source and (_has_hole(path) or _has_zeros(path) or _is_emptied(path, source))
+
+
+def put_aside(folder: Path, upload: Upload) -> None:
+    """Write down an upload, with copies of the files it may replace."""
+    (folder / COPIES).mkdir(parents=True)
+    for name in upload.there if upload.overwrite else ():
+        shutil.copy2(Path(upload.target) / name, folder / COPIES / name)
     unfinished = folder / f"{INDEX}.new"
-    unfinished.write_text(json.dumps([str(path) for path in named]))
+    unfinished.write_text(json.dumps(asdict(upload)))
     unfinished.replace(folder / INDEX)
-    return folder
 
 
-class Replaced:
-    """What the uploads of one session replaced, kept until its client has gone on to something else."""
+class Uploads:
+    """The uploads of one session, written down until its client has gone on to something else."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._folders: list[Path] = []
 
-    def keep(self, target: Path, source: str) -> None:
+    def begin(self, target: Path, source: str, *, overwrite: bool) -> None:
         folder = self._storage.folder("replaced", self._storage.new_folder_name())
-        if kept := put_aside(folder, target, source):
-            self._folders.append(kept)
+        put_aside(folder, Upload.beginning(target, source, overwrite=overwrite))
+        self._folders.append(folder)
 
     def forget(self) -> None:
         if self._folders:
@@ -62,38 +89,57 @@ def _is_upload_of(name: str, pattern: str) -> bool:
 def mend(uploaded: Iterable[Path], aside: Path) -> None:
     """After a crash: put back what an unfinished upload was replacing, and remove what is not whole."""
     for folder in aside.iterdir() if aside.is_dir() else ():
-        for number, name in _index(folder):
-            saved, original = folder / number, Path(name)
-            if saved.exists() and not _is_whole(original, at_least=1 if saved.stat().st_size else 0):
-                original.parent.mkdir(parents=True, exist_ok=True)
-                saved.replace(original)
+        if upload := _written_down(folder):
+            _mend_upload(upload, folder)
         shutil.rmtree(folder, ignore_errors=True)
     for root in uploaded:
         for path in root.rglob("*") if root.is_dir() else ():
-            if path.is_file() and not _is_whole(path):
+            if path.is_file() and _has_hole(path):
                 path.unlink()
 
 
-def _index(folder: Path) -> Iterator[tuple[str, str]]:
+def _written_down(folder: Path) -> Upload | None:
     try:
-        names = json.loads((folder / INDEX).read_text())
-    except (FileNotFoundError, ValueError):
-        return  # the upload had not been answered yet: nothing is replaced
-    yield from ((str(number), name) for number, name in enumerate(names))
+        return Upload(**json.loads((folder / INDEX).read_text()))
+    except (FileNotFoundError, TypeError, ValueError):
+        return None  # the upload had not been answered yet: nothing has come
 
 
-def _is_whole(path: Path, at_least: int = 0) -> bool:
-    if not path.exists():
-        return False
+def _mend_upload(upload: Upload, folder: Path) -> None:
+    for path in upload.files():
+        if (path.name not in upload.there or upload.overwrite) and upload.was_cut(path):
+            path.unlink()
+    for name in upload.there if upload.overwrite else ():
+        saved, original = folder / COPIES / name, Path(upload.target) / name
+        if saved.exists() and (not original.exists() or _is_emptied(original, saved)):
+            original.parent.mkdir(parents=True, exist_ok=True)
+            saved.replace(original)
+
+
+def _has_hole(path: Path) -> bool:
     size = path.stat().st_size
     if size == 0:
-        return size >= at_least
+        return False
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        return os.lseek(descriptor, 0, os.SEEK_HOLE) >= size
+        return os.lseek(descriptor, 0, os.SEEK_HOLE) < size
     except OSError as error:
         if error.errno in (errno.EINVAL, errno.ENOTSUP):
-            return True  # a file system that cannot tell
+            return False  # a file system that cannot tell
         raise
     finally:
         os.close(descriptor)
+
+
+def _has_zeros(path: Path) -> bool:
+    """Whether a page of the file is all zeros, or its end."""
+    with path.open("rb") as file:
+        while page := file.read(PAGE):
+            last = page
+            if len(page) == PAGE and not page.strip(b"\0"):
+                return True
+    return path.stat().st_size > 0 and not last[-END:].strip(b"\0")
+
+
+def _is_emptied(path: Path, model: Path) -> bool:
+    return path.stat().st_size == 0 and model.is_file() and model.stat().st_size > 0

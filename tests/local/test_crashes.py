@@ -37,27 +37,86 @@ def test_an_upload_cut_short_is_removed(tmp_path: Path) -> None:
     assert sorted(path.name for path in stages.iterdir()) == ["empty.bin", "zeros.bin"]
 
 
-@pytest.mark.parametrize("written", [None, 0, 1_000_000])
-def test_a_file_whose_replacement_was_cut_short_comes_back(tmp_path: Path, written: int | None) -> None:
-    stages = tmp_path / "stages" / "s"
-    stages.mkdir(parents=True)
-    (stages / "model.bin.gz").write_bytes(b"old")
-    assert uploads.put_aside(tmp_path / "replaced/1", stages, "file:///somewhere/model.bin")
-    if written is None:
-        (stages / "model.bin.gz").write_bytes(b"")
-    else:
-        _half_written(stages / "model.bin.gz", 9_000_000, written)
+def _begun(tmp_path: Path, source: str, *, overwrite: bool = True, number: int = 1) -> None:
+    upload = uploads.Upload.beginning(tmp_path / "stages" / "s", source, overwrite=overwrite)
+    uploads.put_aside(tmp_path / "replaced" / str(number), upload)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Path:
+    folder = tmp_path / "stages" / "s"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _mended(tmp_path: Path) -> None:
     uploads.mend([tmp_path / "stages"], tmp_path / "replaced")
-    assert (stages / "model.bin.gz").read_bytes() == b"old"
     assert list((tmp_path / "replaced").iterdir()) == []
 
 
-def test_a_finished_replacement_stays(tmp_path: Path) -> None:
-    stages = tmp_path / "stages" / "s"
-    stages.mkdir(parents=True)
-    (stages / "a.csv").write_bytes(b"old")
-    assert uploads.put_aside(tmp_path / "replaced/1", stages, "/somewhere/*.csv")
-    assert uploads.put_aside(tmp_path / "replaced/2", stages, "/somewhere/b.csv") is None
-    (stages / "a.csv").write_bytes(b"new")
-    uploads.mend([tmp_path / "stages"], tmp_path / "replaced")
-    assert (stages / "a.csv").read_bytes() == b"new"
+@pytest.mark.parametrize("written", [None, 0, 1_000_000])
+def test_a_file_whose_replacement_was_cut_short_comes_back(tmp_path: Path, stage: Path, written: int | None) -> None:
+    (stage / "model.bin.gz").write_bytes(b"old")
+    _begun(tmp_path, "/somewhere/model.bin")
+    if written is None:
+        (stage / "model.bin.gz").write_bytes(b"")
+    else:
+        _half_written(stage / "model.bin.gz", 9_000_000, written)
+    _mended(tmp_path)
+    assert (stage / "model.bin.gz").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("rest", [100, 5_000, 3_000_000])
+@pytest.mark.parametrize("is_at_hand", [True, False])
+def test_an_upload_the_system_had_made_room_for_is_known_by_its_zeros(
+    tmp_path: Path, stage: Path, rest: int, is_at_hand: bool
+) -> None:
+    content = os.urandom(4_000_000)
+    source = tmp_path / "model.bin"
+    if is_at_hand:
+        source.write_bytes(content)
+    (stage / "model.bin.gz").write_bytes(b"old")
+    _begun(tmp_path, str(source))
+    for name in ("model.bin", "model.bin.gz"):
+        (stage / name).write_bytes(content[:-rest] + bytes(rest))
+    _mended(tmp_path)
+    assert [path.name for path in stage.iterdir()] == ["model.bin.gz"]
+    assert (stage / "model.bin.gz").read_bytes() == b"old"
+
+
+def test_an_upload_that_came_whole_stays(tmp_path: Path, stage: Path) -> None:
+    content = bytes(10_000) + os.urandom(10_000) + bytes(5_000)
+    (tmp_path / "zeros.bin").write_bytes(content)
+    _begun(tmp_path, f"{tmp_path}/zeros.bin")
+    _begun(tmp_path, "/gone/text.csv", number=2)
+    (stage / "zeros.bin").write_bytes(content)
+    (stage / "text.csv").write_text("a,b\n" * 10_000)
+    _mended(tmp_path)
+    assert (stage / "zeros.bin").read_bytes() == content
+    assert (stage / "text.csv").stat().st_size == 40_000
+
+
+def test_what_an_upload_left_alone_stays(tmp_path: Path, stage: Path) -> None:
+    (stage / "zeros.bin").write_bytes(bytes(10_000))
+    (tmp_path / "zeros.bin").write_bytes(b"another")
+    _begun(tmp_path, f"{tmp_path}/zeros.bin", overwrite=False)
+    _mended(tmp_path)
+    assert (stage / "zeros.bin").read_bytes() == bytes(10_000)
+
+
+def test_an_upload_cut_before_its_length_was_set_is_removed(tmp_path: Path, stage: Path) -> None:
+    (tmp_path / "a.csv").write_text("a,b\n")
+    (tmp_path / "empty.csv").touch()
+    _begun(tmp_path, f"{tmp_path}/*.csv")
+    for name in ("a.csv", "empty.csv"):
+        (stage / name).touch()
+    _mended(tmp_path)
+    assert [path.name for path in stage.iterdir()] == ["empty.csv"]
+
+
+def test_a_finished_replacement_stays(tmp_path: Path, stage: Path) -> None:
+    (stage / "index.json").write_bytes(b"old")
+    _begun(tmp_path, "/somewhere/*.json")
+    (stage / "index.json").write_bytes(b"new")
+    _mended(tmp_path)
+    assert (stage / "index.json").read_bytes() == b"new"
