@@ -21,7 +21,7 @@ demo: $(READY)  ## upload, features, train, register and score, on the local eng
 	@$(BIN)/intentscore demo
 
 test: $(READY)  ## the test suite, no account needed
-	@$(BIN)/python -m pytest -m "not snowflake and not browser" -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -m "not snowflake and not browser" -n 2
 
 test-browser: $(READY)  ## look at the report in Chromium or Chrome, without a window
 	@$(BIN)/python -m pytest -m browser
