@@ -81,7 +81,7 @@ def table_fields(session: Session, table: exp.Table) -> list[Field] | None:
     else:
         name = ObjectName(table.catalog, table.db, table.name)
     return [
-        Field(c.name, c.type, c.nullable, c.held_name if c.held_name != c.name else "")
+        Field(c.name, c.type, c.nullable, c.held_name if c.held_name != c.name else "", stored=True)
         for c in table_columns(session, name)
     ] or None
 

@@ -179,10 +179,27 @@ def _whole_or_decimal(array: pa.Array, column: ColumnType) -> pa.Array:
     """Snowflake sends a whole number as the integers its type fits in, and as a decimal only past 64 bits."""
     if pa.types.is_decimal(array.type) and column.scale:
         return array if array.type.bit_width == 128 else array.cast(pa.decimal128(38, array.type.scale))
-    for kind in (_integers(column.precision or 38), pa.int64()):
+    for kind in (min(_integers(column.precision or 38), _SIGNED[column.bits], key=lambda i: i.bit_width), pa.int64()):
         with contextlib.suppress(pa.ArrowInvalid):
             return array.cast(kind)
     return array.cast(pa.decimal128(38, 0))
+
+
+def narrowed(kind: ColumnType, column: pa.ChunkedArray) -> ColumnType:
+    """The type of whole numbers whose range is known: they are sent in no more bits than it takes.
+
+    Source: https://github.com/snowflakedb/snowflake-connector-python/issues/1170
+    """
+    if kind.wire != "fixed" or kind.scale or not pa.types.is_integer(column.type):
+        return kind
+    least, most = (value.as_py() for value in pc.min_max(column).values())
+    if least is None:
+        return kind
+    bits = max(least, ~least, most, ~most).bit_length() + 1
+    return replace(kind, bits=next((width for width in _SIGNED if bits <= width), 64))
+
+
+_SIGNED = {8: pa.int8(), 16: pa.int16(), 32: pa.int32(), 64: pa.int64()}
 
 
 def _integers(digits: int) -> pa.DataType:

@@ -24,13 +24,15 @@ TableFields = Callable[[exp.Table], "list[Field] | None"]
 class Field:
     """A column; `type` is None where DuckDB's own type is all there is to know.
 
-    A stored column that has a twin of another letter case is `held` under another name.
+    A stored column that has a twin of another letter case is `held` under another name. `stored` says that it comes out
+    as it is in a table, which knows the range of its values.
     """
 
     name: str
     type: ColumnType | None = None
     nullable: bool = True
     held: str = ""
+    stored: bool = False
 
 
 @dataclass

@@ -157,9 +157,15 @@ def query(session: Session, expression: Expr, *, describe_only: bool = False) ->
                 raise unsupported("an interval as a value of its own")
         names = [spelling.plain(name) for name in names]
         if (shape := preparation.shape) is not None and len(shape) == len(held):
-            held = [types.refined(t, f.type, nullable=f.nullable) for t, f in zip(held, shape, strict=True)]
+            found = zip(held, shape, table.columns, strict=True)
+            held = [_refined(kind, known, column) for kind, known, column in found]
             names = [field.name for field in shape]
         return Result(table.rename_columns(names), held, SELECT)
+
+
+def _refined(held: types.ColumnType, known: Field, column: pa.ChunkedArray) -> types.ColumnType:
+    kind = types.refined(held, known.type, nullable=known.nullable)
+    return results.narrowed(kind, column) if known.stored else kind
 
 
 def _described(preparation: Preparation, root: Expr) -> tuple[str, list[tuple[Any, ...]]]:

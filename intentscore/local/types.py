@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 MAX_TEXT = 16_777_216
@@ -20,6 +20,8 @@ class ColumnType:
     scale: int | None = None
     length: int | None = None
     nullable: bool = True
+    bits: int = field(default=64, compare=False)
+    """How wide a whole number is sent."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ColumnType:
         return self  # it never changes: copying a syntax tree copies what its nodes are noted to be
