@@ -1,6 +1,6 @@
 """Where clients fetch the chunks of large results: a server of its own, as an account's chunks lie in cloud storage.
 
-Each connection has a thread that hands a whole chunk to the kernel in one call. Nothing of Python runs meanwhile, so
+Each connection has a thread that hands a chunk to the kernel in a few calls. Nothing of Python runs meanwhile, so
 that a client in the same process reads as fast as one outside it; an event loop would take turns with it for every
 piece.
 """
@@ -15,14 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pyarrow as pa
 
-Find = Callable[[str, str], "Download | HTTPStatus"]
-
-
-class Download:
-    """A chunk, and what to do once the client has it."""
-
-    def __init__(self, content: pa.Buffer, fetched: Callable[[], None]) -> None:
-        self.content, self.fetched = content, fetched
+Chunk = list[pa.Buffer]
+Find = Callable[[str, str], Chunk | HTTPStatus]
 
 
 class _Requests(BaseHTTPRequestHandler):
@@ -41,10 +35,10 @@ class _Requests(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/octet-stream")
         self.send_header("Transfer-Encoding", "chunked")  # its reader costs the client less than one that counts
         self.end_headers()
-        self.wfile.write(b"%x\r\n" % found.content.size)
-        self.wfile.write(memoryview(found.content))
+        self.wfile.write(b"%x\r\n" % sum(part.size for part in found))
+        for part in found:
+            self.wfile.write(memoryview(part))
         self.wfile.write(b"\r\n0\r\n\r\n")
-        found.fetched()
 
     def log_message(self, format: str, *args: object) -> None:
         """The engine keeps no access log."""

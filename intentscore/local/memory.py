@@ -19,7 +19,6 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # mallopt(3)
 _HEAPS = 2
 _LARGEST_ON_HEAP = 32 * 2**20
 _NEVER, _GLIBC_DEFAULT = 2**31 - 1, 128 * 2**10
-_MIB = 2**20
 
 
 def share_heaps() -> None:
@@ -44,33 +43,6 @@ def release() -> None:
 def _set(parameter: int, value: int) -> None:
     if mallopt := getattr(_PROCESS, "mallopt", None):
         mallopt(parameter, value)
-
-
-class Buffers:
-    """Buffers that chunk after chunk is written into."""
-
-    KEPT = 4
-
-    def __init__(self) -> None:
-        self._free: list[pa.Buffer] = []
-        self._lock = threading.Lock()
-
-    def take(self, size: int) -> pa.Buffer:
-        """A buffer of at least this size, for the caller alone."""
-        with self._lock:
-            fitting = next((buffer for buffer in self._free if buffer.size >= size), None)
-            if fitting is not None:
-                self._free.remove(fitting)
-        return fitting if fitting is not None else pa.allocate_buffer(-(-size // _MIB) * _MIB)
-
-    def give_back(self, content: pa.Buffer) -> None:
-        """Nobody reads this part of a taken buffer any more."""
-        with self._lock:
-            self._free = [content.parent, *self._free][: self.KEPT]
-
-    def clear(self) -> None:
-        with self._lock:
-            self._free.clear()
 
 
 class WhenIdle:

@@ -9,7 +9,6 @@ import threading
 from base64 import b64encode
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from intentscore.local import json_rows, memory, offsets, spilling, types
 from intentscore.local.types import ColumnType
 
 INLINE_ROWS = 5_000
-CHUNK_ROWS = 65_536
+CHUNK_ROWS, CHUNK_BYTES = 262_144, 24 * 2**20  # at most; larger ones leave the heap (memory.py)
 KEPT_RESULTS = 64
 KEPT_BYTES = 256 * 2**20
 IDLE_AFTER_S = 0.5
@@ -91,13 +90,32 @@ def encode(result: Result) -> pa.Buffer:
     return sink.getvalue()
 
 
-def encode_chunk(result: Result) -> pa.Buffer:
-    """The same in a buffer that goes back to BUFFERS."""
-    batch, counter = _batch(result), pa.MockOutputStream()
-    _write(batch, counter)
-    buffer = BUFFERS.take(counter.size())
-    _write(batch, pa.FixedSizeBufferWriter(buffer))
-    return buffer.slice(0, counter.size())
+def encode_chunk(result: Result) -> list[pa.Buffer]:
+    """The same in parts, most of which are the result's own memory."""
+    parts = _Parts()
+    _write(_batch(result), pa.PythonFile(parts, "w"))
+    return parts.written
+
+
+class _Parts:
+    """A file that keeps what is written to it, without a copy."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self.written: list[pa.Buffer] = []
+
+    def write(self, part: pa.Buffer | bytes) -> None:
+        self.written.append(pa.py_buffer(part))
+
+    def tell(self) -> int:
+        return sum(part.size for part in self.written)
+
+    def flush(self) -> None:
+        """Nothing waits to be written."""
+
+    def close(self) -> None:
+        self.closed = True
 
 
 def _write(batch: pa.RecordBatch, sink: pa.NativeFile) -> None:
@@ -190,11 +208,9 @@ def narrowed(kind: ColumnType, column: pa.ChunkedArray) -> ColumnType:
 
     Source: https://github.com/snowflakedb/snowflake-connector-python/issues/1170
     """
-    if kind.wire != "fixed" or kind.scale or not pa.types.is_integer(column.type):
+    if kind.wire != "fixed" or kind.scale or column.null_count == len(column):
         return kind
-    least, most = (value.as_py() for value in pc.min_max(column).values())
-    if least is None:
-        return kind
+    least, most = (int(value.as_py()) for value in pc.min_max(column).values())
     bits = max(least, ~least, most, ~most).bit_length() + 1
     return replace(kind, bits=next((width for width in _SIGNED if bits <= width), 64))
 
@@ -227,8 +243,6 @@ class Kept:
 
     result: Result
     chunks: dict[str, tuple[int, int]] = field(default_factory=dict)
-    unread: set[str] = field(default_factory=set)
-    ahead: dict[str, Future[pa.Buffer]] = field(default_factory=dict)
     spilled: bool = False
 
     @property
@@ -241,18 +255,16 @@ class Kept:
         return not self.spilled and self.bytes >= spilling.SPILLED_FROM_BYTES
 
 
-_ENCODING = ThreadPoolExecutor(1, thread_name_prefix="encoding")
-BUFFERS = memory.Buffers()
-
-
-def _encoded_chunk(kept: Kept, address: str) -> pa.Buffer:
+def _encoded_chunk(kept: Kept, address: str) -> list[pa.Buffer]:
     offset, length = kept.chunks[address]
     return encode_chunk(Result(kept.result.table.slice(offset, length), kept.result.columns))
 
 
-def _following(kept: Kept, address: str) -> str:
-    query_id, offset = address.rsplit(".", 1)
-    return f"{query_id}.{int(offset) + CHUNK_ROWS}"
+def _spans(table: pa.Table) -> list[tuple[int, int]]:
+    """Chunks of about the same size, as (first row, rows)."""
+    chunks = max(-(-table.num_rows // CHUNK_ROWS), -(-table.nbytes // CHUNK_BYTES))
+    rows = -(-table.num_rows // (8 * chunks)) * 8  # so that no bitmap has to be shifted
+    return [(first, min(rows, table.num_rows - first)) for first in range(0, table.num_rows, rows)]
 
 
 class ResultStore:
@@ -268,12 +280,7 @@ class ResultStore:
     def keep(self, query_id: str, result: Result) -> Kept:
         kept = Kept(result)
         if not _fits_inline(result):
-            for offset in range(0, result.table.num_rows, CHUNK_ROWS):
-                kept.chunks[f"{query_id}.{offset}"] = (
-                    offset,
-                    min(CHUNK_ROWS, result.table.num_rows - offset),
-                )
-        kept.unread = set(kept.chunks)
+            kept.chunks = {f"{query_id}.{i}": span for i, span in enumerate(_spans(result.table))}
         with self._lock:
             self._kept[query_id] = kept
             self.last_id = query_id
@@ -293,28 +300,20 @@ class ResultStore:
         kept = self.kept(query_id)
         return kept.result if kept else None
 
-    def chunk(self, address: str) -> pa.Buffer | None:
-        """A chunk's bytes, to be given back to BUFFERS; the next is encoded while the client reads this one."""
+    def chunk(self, address: str) -> list[pa.Buffer] | None:
+        """A chunk's bytes, in parts."""
         kept = self.kept(address.rsplit(".", 1)[0])
         if kept is None or address not in kept.chunks:
             return None
         self._idle.use()
-        prepared = kept.ahead.pop(address, None)
-        following = _following(kept, address)
-        if following in kept.unread:
-            kept.ahead[following] = _ENCODING.submit(_encoded_chunk, kept, following)
-        kept.unread.discard(address)
-        return prepared.result() if prepared else _encoded_chunk(kept, address)
+        return _encoded_chunk(kept, address)
 
     def _leave_memory(self) -> None:
         """Large results go to disk when nobody has asked for anything in a while, and the memory to the system."""
         with self._lock:
             held = [kept for kept in self._kept.values() if kept.is_large]
-            for kept in self._kept.values():
-                kept.ahead.clear()
         while held:
             self._spill(held.pop())
-        BUFFERS.clear()
         memory.release()
 
     def _spill(self, kept: Kept) -> None:

@@ -23,7 +23,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from intentscore.local import names, queries, resource_rest, results, roles, several, task_rest
-from intentscore.local.downloads import Download
+from intentscore.local.downloads import Chunk
 from intentscore.local.errors import SnowflakeError
 from intentscore.local.queries import Query
 from intentscore.local.session import Session
@@ -97,14 +97,14 @@ def token_in(header: str) -> str:
     return header.split('"')[1] if header.count('"') >= 2 else header.removeprefix("Bearer ").strip()
 
 
-def find_chunk(engine: Engine, path: str, authorization: str) -> Download | HTTPStatus:
+def find_chunk(engine: Engine, path: str, authorization: str) -> Chunk | HTTPStatus:
     """The chunk of a result at a path of the download server, for the session whose token comes with it."""
     session = engine.sessions.get(token_in(authorization))
     if session is None:
         return HTTPStatus.UNAUTHORIZED
     address = path.removeprefix(CHUNKS)
     encoded = session.results.chunk(address)
-    return HTTPStatus.NOT_FOUND if encoded is None else Download(encoded, partial(results.BUFFERS.give_back, encoded))
+    return HTTPStatus.NOT_FOUND if encoded is None else encoded
 
 
 Handle = Callable[["Server", Request, Session], Awaitable[Response]]

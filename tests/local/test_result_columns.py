@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from snowflake.connector import ProgrammingError, SnowflakeConnection
 from snowflake.snowpark import Session
@@ -180,6 +181,43 @@ def test_whole_numbers_are_as_wide_as_their_type(session: Session) -> None:
     query = "SELECT 7::NUMBER(2) A, 7::NUMBER(4) B, 7::NUMBER(9) C, 7::NUMBER(18) D, 7::NUMBER(38) E"
     kinds = [str(kind) for kind in session.sql(query).to_pandas().dtypes]
     assert kinds == ["int8", "int16", "int32", "int64", "int64"]
+
+
+def test_a_tables_whole_numbers_are_as_wide_as_their_values(session: Session) -> None:
+    session.sql("CREATE TABLE WIDTHS (A INT, B INT, C NUMBER(18,0), D INT, E INT, F NUMBER(9,2))").collect()
+    session.sql("INSERT INTO WIDTHS VALUES (127, 128, -32769, 2147483648, NULL, 1), (-128, 0, 0, 0, NULL, 2)").collect()
+
+    def kinds(query: str) -> list[str]:
+        return [str(kind) for kind in session.sql(query).to_pandas().dtypes]
+
+    assert kinds("SELECT A, B, C, D FROM WIDTHS") == ["int8", "int16", "int32", "int64"]
+    assert kinds("SELECT A, B FROM (SELECT * FROM WIDTHS WHERE B = 0)") == ["int8", "int8"]
+    assert kinds("SELECT A + 0 AS A, C::INT AS C FROM WIDTHS") == [
+        "int64",
+        "int64",
+    ]  # only their type is known
+    assert kinds("SELECT E, F FROM WIDTHS") == ["float64", "float64"]
+    assert session.table("WIDTHS").select("A", "D").collect() == [(127, 2147483648), (-128, 0)]
+
+
+def test_a_large_result_arrives_whole_in_chunks_of_one_shape(session: Session) -> None:
+    session.sql(
+        "CREATE TABLE LARGE AS "
+        "SELECT SEQ4() AS N, IFF(SEQ4() % 3 = 0, NULL, 'row ' || SEQ4()) AS S, SEQ4() % 2 = 0 AS B, "
+        "DATEADD('second', SEQ4(), '2024-01-01'::TIMESTAMP_NTZ) AS T FROM TABLE(GENERATOR(ROWCOUNT => 300001))"
+    ).collect()
+    cursor = session.connection.cursor().execute("SELECT * FROM LARGE ORDER BY N")
+    assert cursor is not None
+    batches = cursor.get_result_batches() or []
+    assert sum(batch.rowcount or 0 for batch in batches) == 300_001
+    assert len([batch for batch in batches if batch.rowcount]) == 2
+    whole = cursor.fetch_arrow_all()  # refuses chunks whose columns differ in type
+    assert whole is not None
+    numbers = range(300_001)
+    assert whole["N"].to_pylist() == list(numbers)
+    assert whole["S"].to_pylist() == [None if n % 3 == 0 else f"row {n}" for n in numbers]
+    assert whole["B"].to_pylist() == [n % 2 == 0 for n in numbers]
+    assert (whole["T"].to_numpy() == np.datetime64("2024-01-01") + np.arange(300_001).astype("timedelta64[s]")).all()
 
 
 def test_a_seed_gives_each_row_its_number_again(session: Session) -> None:
