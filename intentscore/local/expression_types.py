@@ -7,6 +7,7 @@ from dataclasses import replace
 from sqlglot import Expr, exp
 
 from intentscore.local import types
+from intentscore.local.errors import SnowflakeError
 from intentscore.local.rewrites import dates
 from intentscore.local.rewrites.registry import kind_of
 from intentscore.local.types import ColumnType
@@ -161,7 +162,7 @@ def of_literal(node: exp.Literal) -> ColumnType:
 def declared(kind: exp.DataType) -> ColumnType | None:
     try:
         return types.from_declared(kind.sql(dialect="snowflake"))
-    except ValueError:
+    except SnowflakeError:
         return None
 
 

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from intentscore.local.errors import unsupported
+
 MAX_TEXT = 16_777_216
 SEMI_STRUCTURED = ("variant", "array", "object", "geography", "geometry")
 MAX_BINARY = 8_388_608
@@ -118,7 +120,7 @@ def from_declared(text: str) -> ColumnType:
     name = text.upper().partition("(")[0].removesuffix(" NOT NULL").strip()
     kind = _DECLARED.get(name)
     if kind is None:
-        raise ValueError(f"no column type of Snowflake: {text}")
+        raise unsupported(f"the type {text}")
     numbers = [int(n) for n in re.findall(r"\d+", text.partition("(")[2])]
     if name in ("CHAR", "CHARACTER", "NCHAR") and not numbers:
         return replace(kind, length=1)

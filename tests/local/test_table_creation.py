@@ -155,6 +155,15 @@ def test_a_table_made_of_a_query_holds_numbers_of_38_digits(connection: Snowflak
     assert types_of(connection, "wide")["N"] == ("NUMBER(38,0)", "Y")
 
 
+@pytest.mark.parametrize(
+    "statement", ["create table refused (a decfloat)", "alter table visits add column a vector(float, 3)"]
+)
+def test_a_type_that_the_engine_has_not_is_refused_by_name(connection: SnowflakeConnection, statement: str) -> None:
+    execute(connection, "create table visits (id int)")
+    with pytest.raises(ProgrammingError, match=r"does not support the type (DECFLOAT|VECTOR)"):
+        execute(connection, statement)
+
+
 def test_the_past_of_a_table_is_refused_by_name(connection: SnowflakeConnection) -> None:
     execute(connection, "create table visits (id int)")
     with pytest.raises(ProgrammingError, match="does not support Time Travel"):

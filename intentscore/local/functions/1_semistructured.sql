@@ -2,11 +2,12 @@
 -- A macro is chosen by the types of its arguments when the statement is bound, so that the result has the type
 -- Snowflake documents.
 
--- The JSON of a value: the moments in it in the form an account writes them in, with milliseconds.
+-- The JSON of a value: the moments in it in the form an account writes them in, with
+-- milliseconds, and the keys of an object in order.
 CREATE OR REPLACE MACRO sf_is_moment(v) AS variant_typeof(v) LIKE 'TIMESTAMP%' AND variant_typeof(v) NOT LIKE '%TZ';
 CREATE OR REPLACE MACRO sf_written(v) AS CASE WHEN sf_is_moment(v) THEN CAST(sf_timestamp_text(TRY_CAST(v AS TIMESTAMP)) AS VARIANT) ELSE v END;
-CREATE OR REPLACE MACRO sf_json_of(v MAP(VARCHAR, VARIANT)) AS CASE WHEN len(list_filter(map_values(v), x -> sf_is_moment(x))) > 0
-        THEN to_json(map_from_entries(list_transform(map_entries(v), e -> struct_pack(key := e.key, value := sf_written(e.value))))) ELSE to_json(v) END,
+CREATE OR REPLACE MACRO sf_json_of(v MAP(VARCHAR, VARIANT)) AS to_json(map_from_entries(
+        list_transform(list_sort(map_keys(v)), k -> struct_pack(key := k, value := sf_written(v[k]))))),
     (v VARIANT[]) AS CASE WHEN len(list_filter(v, x -> sf_is_moment(x))) > 0 THEN to_json(list_transform(v, x -> sf_written(x))) ELSE to_json(v) END,
     (v VARIANT) AS to_json(sf_written(v)),
     (v) AS to_json(v);

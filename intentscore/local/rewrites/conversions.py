@@ -39,7 +39,7 @@ def data_type(node: exp.DataType, session: Session) -> Expr:
             return exp.DataType(this=Type.INT128 if session.wide_numbers else Type.BIGINT)
         precision, scale = (*size, 0)[:2]
         return exp.DataType.build(f"DECIMAL({precision}, {scale})")
-    if isinstance(node.this, exp.Interval) or node.this in (Type.VECTOR, Type.INTERVAL):
+    if isinstance(node.this, exp.Interval) or node.this in (Type.VECTOR, Type.INTERVAL, Type.DECFLOAT):
         raise unsupported(f"the type {node.sql(dialect='snowflake')}")
     if structured := _STRUCTURED.get(node.this):
         held = exp.DataType(this=Type.USERDEFINED, kind=structured)
@@ -190,11 +190,6 @@ def to_double(value: Expr, form: Expr | None = None) -> Expr:
 @function("TRY_TO_DOUBLE")
 def try_to_double(value: Expr, form: Expr | None = None) -> Expr:
     return macro("sf_try_to_double", macro("sf_formatted_number", value) if form else value)
-
-
-@function("TO_DECFLOAT")
-def to_decfloat(value: Expr) -> Expr:
-    return macro("sf_to_double", value)
 
 
 # ---------------------------------------------------------------------------- dates, times and text in a format

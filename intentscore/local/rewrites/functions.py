@@ -76,7 +76,7 @@ def by_name(node: exp.Anonymous, session: Session) -> Expr:
 NOT_OFFERED = {"TO_FILE", "TRY_TO_FILE", "PARSE_XML", "TO_XML", "CHECK_XML", "XMLGET"}
 
 
-@rewrite(exp.ToFile, exp.CheckXml, exp.XMLGet)
+@rewrite(exp.ToDecfloat, exp.TryToDecfloat, exp.ToFile, exp.CheckXml, exp.XMLGet)
 def not_offered(node: exp.Func, session: Session) -> Expr:
     raise unsupported(f"the function {node.sql_name()}")
 
