@@ -215,6 +215,8 @@ class Session:
                         self.transaction.change()
                     with self._at_one_time():
                         yield
+                    if effect is Effect.WRITE:
+                        self.raise_if_cancelled()
         except duckdb.Error as error:
             self.raise_if_cancelled()
             raise errors.from_duckdb(error) from error

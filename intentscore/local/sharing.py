@@ -38,7 +38,8 @@ class Shared(contextlib.ExitStack):
         return name
 
     def _drop(self, name: str) -> None:
-        with contextlib.suppress(duckdb.TransactionException):  # an aborted one takes the table with it
+        # an aborted transaction takes the table with it
+        with contextlib.suppress(duckdb.TransactionException), self._session.duck.uninterrupted():
             self._session.fetch(f"DROP TABLE IF EXISTS {name}")
 
 

@@ -101,7 +101,7 @@ class Connection:
         self._registered: dict[str, pa.Table] = {}
         self._appending: tuple[str, int] | None = None
         self._interrupting = threading.Lock()
-        self._ending = False
+        self._uninterrupted = 0
         self.journal: list[Change] | None = None
         self.now: datetime | None = None
 
@@ -109,20 +109,29 @@ class Connection:
         return getattr(self._duck, name)
 
     def interrupt(self) -> None:
-        """Stop what DuckDB is at, unless it is ending a transaction: half an end would leave it aborted."""
+        """Stop what DuckDB is at, unless that has to be done whole."""
         with self._interrupting:
-            if not self._ending:
+            if not self._uninterrupted:
                 self._duck.interrupt()
 
-    def end(self, how: str) -> None:
-        """COMMIT or ROLLBACK."""
+    @contextlib.contextmanager
+    def uninterrupted(self) -> Iterator[None]:
+        """For what begins or ends a transaction, undoes a statement or tidies up after it.
+
+        DuckDB keeps a transaction open, and aborted, whose BEGIN or ROLLBACK was interrupted.
+        """
         with self._interrupting:
-            self._ending = True
+            self._uninterrupted += 1
         try:
-            self._duck.execute(how).fetchall()
+            yield
         finally:
             with self._interrupting:
-                self._ending = False
+                self._uninterrupted -= 1
+
+    def control(self, how: str) -> None:
+        """BEGIN, COMMIT or ROLLBACK."""
+        with self.uninterrupted():
+            self._duck.execute(how).fetchall()
 
     def register(self, name: str, table: pa.Table) -> None:
         self._registered[name] = table
@@ -130,7 +139,12 @@ class Connection:
 
     def unregister(self, name: str) -> None:
         self._registered.pop(name, None)
-        self._duck.unregister(name)
+        with self.uninterrupted():
+            self._duck.unregister(name)
+
+    def remove_function(self, name: str) -> None:
+        with self.uninterrupted():
+            self._duck.remove_function(name)
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         return self._duck.sql(self._at_statement_time(query))
@@ -178,6 +192,10 @@ class Connection:
         rows = self._duck.sql(f"SELECT * FROM {table} WHERE rowid > {last} ORDER BY rowid").to_arrow_table()
         name = f"_rows_{len(self.journal)}"
         self.journal.append(Change(f"INSERT INTO {table} SELECT * FROM temp.main.{name}", (), {name: rows}))
+
+    @property
+    def is_unsettled(self) -> bool:
+        return self._appending is not None
 
     def forget_unsettled(self) -> None:
         self._appending = None
@@ -243,6 +261,7 @@ class Transaction:
         self._begin(locked=locked)
         try:
             yield
+            self._session.raise_if_cancelled()
         except BaseException:
             self.rollback()
             raise
@@ -256,7 +275,7 @@ class Transaction:
             yield
             self._duck.settle()
         except BaseException:
-            if self.open and self.begun and (len(self._journal) > noted or self._is_aborted()):
+            if self.open and self.begun and self._is_changed(noted):
                 self._undo_to(noted, commits, rollbacks)
             raise
 
@@ -312,7 +331,7 @@ class Transaction:
         if locked:
             self._lock.acquire(self._session, float(self._session.parameters["LOCK_TIMEOUT"]))
         try:
-            self._duck.execute("BEGIN").fetchall()
+            self._duck.control("BEGIN")
         except BaseException:
             self._lock.release(self._session)
             raise
@@ -328,7 +347,7 @@ class Transaction:
         if not was_begun:
             return
         try:
-            self._duck.end(how)
+            self._duck.control(how)
         except duckdb.TransactionException:
             if how == "COMMIT":
                 raise
@@ -339,9 +358,13 @@ class Transaction:
 
     # ------------------------------------------------------------------ after a failed statement
 
+    def _is_changed(self, noted: int) -> bool:
+        return len(self._journal) > noted or self._duck.is_unsettled or self._is_aborted()
+
     def _is_aborted(self) -> bool:
         try:
-            self._duck.execute("SELECT 1").fetchall()
+            with self._duck.uninterrupted():
+                self._duck.execute("SELECT 1").fetchall()
         except duckdb.Error:
             return True
         return False
@@ -354,15 +377,19 @@ class Transaction:
         del self._journal[noted:], self._after_commit[commits:], self._on_rollback[rollbacks:]
         self._duck.journal = None
         with contextlib.suppress(duckdb.Error):
-            self._duck.end("ROLLBACK")
+            self._duck.control("ROLLBACK")
         try:
             if not all(change.certain for change in self._journal):
                 raise RuntimeError("its changes depend on chance")
-            self._duck.execute("BEGIN").fetchall()
-            for change in self._journal:
-                self._duck.repeat(change)
+            with self._duck.uninterrupted():
+                self._repeat_all()
         except Exception as error:
             self._end("ROLLBACK")
             self._lose(f"a statement failed and the ones before it could not be repeated ({error})")
             return
         self._duck.journal = self._journal
+
+    def _repeat_all(self) -> None:
+        self._duck.control("BEGIN")
+        for change in self._journal:
+            self._duck.repeat(change)

@@ -1,14 +1,22 @@
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 import uuid
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from snowflake.connector import SnowflakeConnection
 from snowflake.connector.constants import QueryStatus
 from snowflake.connector.errors import DatabaseError, NotSupportedError, ProgrammingError
 from snowflake.snowpark import Row, Session
+
+from intentscore.local import queries
+from intentscore.local.engine import Engine
+from intentscore.local.errors import SnowflakeError
 
 
 def run(connection: SnowflakeConnection, statement: str, **options: Any) -> list[Any]:
@@ -61,14 +69,14 @@ def test_snowpark_collects_later(session: Session) -> None:
 def test_a_running_query_is_cancelled(session: Session) -> None:
     session.sql("CREATE TABLE T (N INT)").collect()
     job = session.sql("INSERT INTO T SELECT SEQ4() FROM TABLE(GENERATOR(ROWCOUNT => 1)), "
-                      "(SELECT SYSTEM$WAIT(30))").collect_nowait()  # fmt: skip
+                      "(SELECT SYSTEM$WAIT(300))").collect_nowait()  # fmt: skip
     started = time.monotonic()
     job.cancel()
     with pytest.raises(DatabaseError, match="canceled"):
         job.result()
     assert job.is_failed()
     assert session.table("T").count() == 0
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 120
 
 
 def test_work_inside_duckdb_is_cancelled(connection: SnowflakeConnection) -> None:
@@ -84,15 +92,54 @@ def test_work_inside_duckdb_is_cancelled(connection: SnowflakeConnection) -> Non
     assert run(connection, "SELECT 1") == [(1,)]  # and nothing else is
 
 
+def test_a_cancelled_statement_leaves_the_transaction_it_is_in_as_it_was(
+    connection: SnowflakeConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "INTERRUPT_EVERY_S", 0.0)
+    run(connection, "CREATE TABLE T (N INT, S VARCHAR DEFAULT UUID_STRING())")
+    run(connection, "BEGIN")
+    run(connection, "INSERT INTO T (N) VALUES (1)")
+    cursor = connection.cursor()
+    cursor.execute_async("UPDATE T SET N = (SELECT SUM(SQRT(G)) FROM (SELECT SEQ4() AS G FROM "
+                         "TABLE(GENERATOR(ROWCOUNT => 1000000))) A, TABLE(GENERATOR(ROWCOUNT => 1000000)) B)")  # fmt: skip
+    query_id = str(cursor.sfqid)
+    time.sleep(0.1)
+    run(connection, f"SELECT SYSTEM$CANCEL_QUERY('{query_id}')")
+    assert wait_for(connection, query_id) == QueryStatus.FAILED_WITH_ERROR
+    run(connection, "INSERT INTO T (N) VALUES (2)")
+    run(connection, "COMMIT")
+    assert run(connection, "SELECT N FROM T ORDER BY N") == [(1,), (2,)]
+
+
+def test_a_cancel_leaves_no_transaction_that_nobody_began(tmp_path: Path) -> None:
+    engine = Engine(tmp_path)
+    session, ended = engine.open_session({}), threading.Event()
+
+    def interrupt() -> None:
+        while not ended.is_set():
+            session.duck.interrupt()
+            time.sleep(1e-5)
+
+    interrupting = threading.Thread(target=interrupt)
+    interrupting.start()
+    for _ in range(300):
+        with contextlib.suppress(duckdb.Error, SnowflakeError), session.transaction.own():
+            pass
+    ended.set()
+    interrupting.join()
+    assert session.fetch("SELECT 1") == [(1,)]
+    engine.close()
+
+
 def test_all_queries_of_a_session_are_cancelled(session: Session) -> None:
-    jobs = [session.sql("SELECT SYSTEM$WAIT(30)").collect_nowait() for _ in range(3)]
+    jobs = [session.sql("SELECT SYSTEM$WAIT(300)").collect_nowait() for _ in range(3)]
     session.cancel_all()
     assert all(wait_for(session.connection, job.query_id) == QueryStatus.FAILED_WITH_ERROR for job in jobs)
 
 
 def test_a_statement_ends_at_its_timeout(connection: SnowflakeConnection) -> None:
     with pytest.raises(ProgrammingError, match="timeout of 1 second") as error:
-        connection.cursor().execute("SELECT SYSTEM$WAIT(30)", _statement_params={"STATEMENT_TIMEOUT_IN_SECONDS": "1"})
+        connection.cursor().execute("SELECT SYSTEM$WAIT(300)", _statement_params={"STATEMENT_TIMEOUT_IN_SECONDS": "1"})
     assert (error.value.errno, error.value.sqlstate) == (630, "57014")
     assert run(connection, "SELECT 1") == [(1,)]
 
@@ -100,9 +147,9 @@ def test_a_statement_ends_at_its_timeout(connection: SnowflakeConnection) -> Non
 def test_the_clients_own_timeout_stops_the_query(connection: SnowflakeConnection) -> None:
     started = time.monotonic()
     with pytest.raises(ProgrammingError) as error:
-        connection.cursor().execute("SELECT SYSTEM$WAIT(30)", timeout=1)
+        connection.cursor().execute("SELECT SYSTEM$WAIT(300)", timeout=1)
     assert error.value.errno == 604
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 120
 
 
 def test_several_statements_in_one_request(connection: SnowflakeConnection) -> None:
