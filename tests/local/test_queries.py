@@ -100,8 +100,10 @@ def test_a_cancelled_statement_leaves_the_transaction_it_is_in_as_it_was(
     run(connection, "BEGIN")
     run(connection, "INSERT INTO T (N) VALUES (1)")
     cursor = connection.cursor()
-    cursor.execute_async("UPDATE T SET N = (SELECT SUM(SQRT(G)) FROM (SELECT SEQ4() AS G FROM "
-                         "TABLE(GENERATOR(ROWCOUNT => 1000000))) A, TABLE(GENERATOR(ROWCOUNT => 1000000)) B)")  # fmt: skip
+    cursor.execute_async(
+        "UPDATE T SET N = (SELECT SUM(SQRT(G)) FROM (SELECT SEQ4() AS G FROM TABLE(GENERATOR(ROWCOUNT => 1000000))) A, "
+        "TABLE(GENERATOR(ROWCOUNT => 1000000)) B)"
+    )
     query_id = str(cursor.sfqid)
     time.sleep(0.1)
     run(connection, f"SELECT SYSTEM$CANCEL_QUERY('{query_id}')")
