@@ -79,7 +79,7 @@ def minutely(shop: Shell) -> Iterator[Served]:
     process = shell.start("local", "serve")
     yield Served(shell, process, datetime.now(ZoneInfo(ZONE)))
     process.terminate()
-    process.communicate(timeout=60)
+    process.communicate(timeout=240)
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,7 @@ def test_a_back_fill_killed_in_the_middle_of_every_step_ends_as_one_that_was_not
         process = back_fill(shop)
         in_the_middle_of(process, home, step, done=2 * number)
         os.kill(process.pid, signal.SIGKILL)
-        process.communicate(timeout=60)
+        process.communicate(timeout=240)
         (home / "engine" / "endpoint.json").unlink()  # of the dead engine
     process = back_fill(shop)
     out, err = process.communicate(timeout=1500)

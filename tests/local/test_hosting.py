@@ -41,7 +41,7 @@ def served(home: Path) -> Iterator[dict[str, Any]]:
     """What `serve` prints, while it serves; ended with the module if no test has ended it."""
     serving = command(home, "serve")
     password = hosting.folder(home) / "password"
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not password.exists() and time.monotonic() < deadline and serving.poll() is None:
         time.sleep(0.02)
     connection = hosting.status(home).connection
@@ -49,7 +49,7 @@ def served(home: Path) -> Iterator[dict[str, Any]]:
     yield {**vars(connection), "process": serving}
     if serving.poll() is None:
         serving.terminate()
-    serving.communicate(timeout=20)
+    serving.communicate(timeout=120)
 
 
 @pytest.fixture
@@ -99,9 +99,9 @@ def test_the_schedule_runs_while_it_serves(served: dict[str, Any], parameters: d
 
 
 def test_stop_ends_it_in_good_order(served: dict[str, Any], home: Path) -> None:
-    out, _ = command(home, "stop").communicate(timeout=30)
+    out, _ = command(home, "stop").communicate(timeout=120)
     assert json.loads(out)["stopped"] is True
-    printed, notes = served["process"].communicate(timeout=20)
+    printed, notes = served["process"].communicate(timeout=120)
     assert served["process"].returncode == 0
     shown = json.loads(printed)
     assert (shown["host"], shown["protocol"], shown["user"]) == ("127.0.0.1", "http", "local")

@@ -73,8 +73,11 @@ def test_other_statements_of_the_session_wait_for_the_call_to_end(connection: Sn
     caller = threading.Thread(target=lambda: connection.cursor().execute("CALL SLOW()"))
     caller.start()
     counting: Any = connection.cursor()
-    while not (found := counting.execute("SELECT COUNT(*) FROM T").fetchall()[0][0]):
-        assert caller.is_alive()
+    found, is_over = 0, False
+    while not found:
+        assert not is_over
+        is_over = not caller.is_alive()
+        found = counting.execute("SELECT COUNT(*) FROM T").fetchall()[0][0]
     caller.join()
     assert found == 2
 

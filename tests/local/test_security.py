@@ -48,7 +48,7 @@ def request(engine: Endpoint, method: str, path: str, token: str | None) -> tupl
         method=method,
     )
     try:
-        with urllib.request.urlopen(asked, timeout=10) as answer:
+        with urllib.request.urlopen(asked, timeout=60) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         with error:
@@ -136,7 +136,7 @@ def chunk_address(cursor: SnowflakeCursor) -> str:
 def fetched(address: str, token: str | None) -> int:
     headers = {} if token is None else {"Authorization": f'Snowflake Token="{token}"'}
     try:
-        with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=10) as answer:
+        with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=60) as answer:
             answer.read()
             return int(answer.status)
     except urllib.error.HTTPError as error:

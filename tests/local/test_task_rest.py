@@ -38,7 +38,7 @@ def graphs(root: Root, schema: str) -> DAGOperation:
 @pytest.fixture
 def wait(graphs: DAGOperation) -> Callable[..., list[DAGRun]]:
     def wait(graph: DAG, runs: int = 1) -> list[DAGRun]:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             done = graphs.get_complete_dag_runs(graph, error_only=False)
             if len(done) >= runs:

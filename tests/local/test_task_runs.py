@@ -40,7 +40,7 @@ def finish(run: Run, schema: str) -> Callable[..., list[dict[str, Any]]]:
     def finish(how: str = "", *, runs: int = 1, start: bool = True) -> list[dict[str, Any]]:
         if start:
             run(f"EXECUTE TASK root {how}")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             under_way = run(
                 f"SELECT * FROM TABLE(information_schema.current_task_graphs()) WHERE schema_name = '{schema}'"
@@ -95,8 +95,14 @@ def test_tasks_run_behind_their_predecessors_and_the_finalizer_last(run: Run, fi
 
 
 def test_branches_run_side_by_side(run: Run, finish: Any, history: Any) -> None:
-    graph(run, root="AS SELECT 1", a="AFTER root AS SELECT SYSTEM$WAIT(0.4)", b="AFTER root AS SELECT SYSTEM$WAIT(0.4)")
-    finish()
+    run("CREATE TABLE here (n INT)")
+    meets_the_other = (
+        "AFTER root AS BEGIN LET met INT := 0; INSERT INTO here VALUES (1); "
+        "WHILE (met < 2) DO SELECT SYSTEM$WAIT(0.02); SELECT COUNT(*) INTO :met FROM here; END WHILE; END"
+    )
+    graph(run, root="AS SELECT 1", a=meets_the_other, b=meets_the_other)
+    (done,) = finish()
+    assert done["STATE"] == "SUCCEEDED"
     ran = history()
     assert ran["A"]["QUERY_START_TIME"] < ran["B"]["COMPLETED_TIME"]
     assert ran["B"]["QUERY_START_TIME"] < ran["A"]["COMPLETED_TIME"]
@@ -212,7 +218,7 @@ def test_a_failed_graph_is_retried_from_what_failed(run: Run, finish: Any, histo
 
 
 def test_a_task_that_takes_too_long_is_stopped(run: Run, finish: Any, history: Any) -> None:
-    graph(run, root="AS SELECT 1", slow="USER_TASK_TIMEOUT_MS = 100 AFTER root AS SELECT SYSTEM$WAIT(30)")
+    graph(run, root="AS SELECT 1", slow="USER_TASK_TIMEOUT_MS = 100 AFTER root AS SELECT SYSTEM$WAIT(300)")
     (done,) = finish()
     assert (done["STATE"], done["FIRST_ERROR_TASK_NAME"], done["FIRST_ERROR_CODE"]) == ("FAILED", "SLOW", 630)
 
@@ -224,7 +230,8 @@ def test_the_timeout_of_the_root_is_that_of_the_graph(run: Run, finish: Any, his
         slow="AFTER root AS SELECT SYSTEM$WAIT(0.4)",
     )
     (done,) = finish()
-    assert (done["STATE"], done["FIRST_ERROR_TASK_NAME"]) == ("FAILED", "SLOW")
+    assert (done["STATE"], done["FIRST_ERROR_CODE"]) == ("FAILED", 630)
+    assert done["FIRST_ERROR_TASK_NAME"] in ("SLOW", "ROOT")  # the latter on a machine that stood still
 
 
 def test_runs_of_a_graph_do_not_overlap(run: Run, finish: Any, history: Any) -> None:
@@ -242,7 +249,7 @@ def test_failing_again_and_again_suspends_the_root(run: Run, schema: str) -> Non
     run("ALTER TASK root RESUME")
     for failures in (1, 2):
         run("EXECUTE TASK root")
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             failed = "information_schema.complete_task_graphs(root_task_name => 'root', error_only => true)"
             done = run(f"SELECT state FROM TABLE({failed}) WHERE schema_name = '{schema}'")
@@ -270,7 +277,7 @@ def test_tasks_and_their_history_survive_the_engine(tmp_path: Path) -> None:
         snowflake.connector.connect(**engine.connection_parameters()) as connection,
     ):
         run = runner(connection)
-        run("CREATE TASK slow AS SELECT SYSTEM$WAIT(30)")
+        run("CREATE TASK slow AS SELECT SYSTEM$WAIT(300)")
         run("EXECUTE TASK slow")
         while not run("SELECT 1 FROM TABLE(information_schema.task_history()) WHERE state = 'EXECUTING'"):
             time.sleep(0.02)
@@ -294,13 +301,13 @@ import snowflake.connector
 from intentscore.local.engine import open_engine
 with open_engine(Path(sys.argv[1]), print) as engine:
     cursor = snowflake.connector.connect(**engine.connection_parameters()).cursor()
-    cursor.execute("CREATE TASK slow AS SELECT SYSTEM$WAIT(60)")
+    cursor.execute("CREATE TASK slow AS SELECT SYSTEM$WAIT(300)")
     cursor.execute("EXECUTE TASK slow")
     history = "SELECT 1 FROM TABLE(information_schema.task_history()) WHERE state = 'EXECUTING'"
     while not cursor.execute(history).fetchall():
         time.sleep(0.02)
     print("running", flush=True)
-    time.sleep(60)
+    time.sleep(300)
 """
 
 
