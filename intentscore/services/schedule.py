@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from snowflake.snowpark import Row, Session
 
 NOT_DEPLOYED = "not deployed"
+CUT_OFF = "  deployed: all but the resuming of its tasks, which was cut off"
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,9 @@ def deploy(
     """Make the graphs in the account what the plan says, and resume those that change.
 
     Deploying the same again changes nothing; `say` hears the difference, as a unified diff, first. A graph is
-    suspended while it changes, and one that the plan no longer has is dropped. Procedures and code of earlier
-    deployments stay, because a run under way may still use them.
+    suspended while it changes, one whose deployment was cut off is deployed again, and one that the plan no longer
+    has is dropped; one that the user has suspended stays so. Procedures and code of earlier deployments stay,
+    because a run under way may still use them.
     """
     with recorded(session, settings, "schedule", graphs=[graph.name for graph in plan.graphs], code=plan.code) as run:
         with snowflake_errors("deploy the task graphs", wrapped=True):
@@ -181,12 +183,18 @@ def require_root(session: Session, name: str) -> Task:
 
 
 def deployed_graphs(session: Session) -> dict[str, list[str]]:
-    """The deployed graphs in the words of their plans, which their roots' comments keep."""
+    """The deployed graphs in the words of their plans, which their roots' comments keep.
+
+    `suspend` suspends the root alone, a deployment all tasks until its end: so the two are told apart.
+    """
     found = {}
-    for task in _tasks(session).iter(root_only=True):
+    tasks = list(_tasks(session).iter())
+    suspended = {str(task.name) for task in tasks if task.state == "suspended"}
+    for task in tasks:
         lines = (task.comment or "").split("\n")
         if lines[0] == f"graph {task.name}":
-            found[str(task.name)] = lines
+            cut_off = task.name in suspended and any(name.startswith(f"{task.name}$") for name in suspended)
+            found[str(task.name)] = [*lines, CUT_OFF] if cut_off else lines
     return found
 
 
@@ -199,7 +207,9 @@ def _deploy_graph(session: Session, plan: GraphPlan) -> None:
     if _root(session, plan.name):
         tasks[plan.name].suspend()
         for task in tasks[plan.name].fetch_task_dependents():
-            if task.name not in {plan.name, *children}:
+            if task.name in children:
+                tasks[task.name].suspend()
+            elif task.name != plan.name:
                 tasks[task.name].drop()
     tasks[plan.name].create_or_alter(root)
     for task in plan.tasks:

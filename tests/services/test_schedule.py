@@ -15,7 +15,7 @@ from snowflake.snowpark import Session
 
 from intentscore import __version__
 from intentscore.errors import ConfigurationError, WarehouseError
-from intentscore.services import graph_execution, graphs
+from intentscore.services import graph_execution, graphs, schedule
 from intentscore.services.explain import Explaining
 from intentscore.services.graph_execution import RunDay, run_days
 from intentscore.services.graph_plan import shown
@@ -174,6 +174,35 @@ def test_deploying_twice_changes_nothing_and_a_changed_config_shows_a_diff(deplo
     assert changed.changed == ("DAILY_TEST", "INTENTSCORE_MID_MONTH", "INTENTSCORE_MONTHLY")
     assert heard.count("+  timeout_minutes: 30") == 3
     assert [graph.state for graph in changed.graphs] == ["started"] * 3
+
+
+def test_a_deployment_that_was_cut_off_before_its_tasks_were_resumed_is_made_whole(
+    deployed: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = deployed.workspace
+    other = plan_schedule(work.session, work.settings, CONFIG.model_copy(update={"timeout_minutes": 20}))
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(schedule, "_enable", killed)
+        with pytest.raises(KeyboardInterrupt):
+            deploy(work.session, work.settings, other)
+    heard: list[str] = []
+    again = deploy(work.session, work.settings, other, say=heard.append)
+    assert f"-{schedule.CUT_OFF}" in heard
+    assert [graph.state for graph in again.graphs] == ["started"] * 3
+    assert deploy(work.session, work.settings, other).changed == ()
+
+
+def test_deploying_again_does_not_resume_what_was_suspended(deployed: Trained) -> None:
+    work = deployed.workspace
+    suspend(work.session, CONFIG, "daily")
+    again = deploy(work.session, work.settings, plan_schedule(work.session, work.settings, CONFIG))
+    assert again.changed == ()
+    assert [graph.state for graph in again.graphs] == ["suspended", "started", "started"]
+    resume(work.session, CONFIG, "daily")
 
 
 def test_the_graph_scores_what_the_command_scores_bit_for_bit(deployed: Trained) -> None:
