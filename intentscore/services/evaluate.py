@@ -112,29 +112,29 @@ def evaluate(
         others[f"without {without}"] = _without(config, without, features)
     others |= _champion(session, settings, features, say)
     frame = training_frame(session, settings)
-    if order:
-        frame = _in_order(frame, order)
-    from intentscore.model.evaluation import model_figures, score_deciles, segment_figures
+    from intentscore.model.evaluation import model_figures, month_figures, score_deciles, segment_figures
 
-    sessions = _Sessions.of(frame, features)
-    found = {name: _examined(sessions, name, config, others, say) for name in protocols}
-    resampled = _resampled(found, sessions.bought)
-    first = protocols[0]
+    sessions = {
+        name: _Sessions.of(_in_order(frame, order) if order and name == "T" else frame, features) for name in protocols
+    }
+    found = {name: _examined(sessions[name], name, config, others, say) for name in protocols}
+    resampled = _resampled(found, sessions)
+    first, shown = protocols[0], sessions[protocols[0]]
     return EvaluateResult(
         model=model,
         against=against,
         sessions=len(frame),
-        buyers=int(sessions.bought.sum()),
-        features=len([name for name in sessions.matrix.columns if name not in config.exclude]),
+        buyers=int(shown.bought.sum()),
+        features=len([name for name in shown.matrix.columns if name not in config.exclude]),
         figures=tuple(
-            model_figures(protocol, name, examined, resampled[protocol][name], sessions.bought)
+            model_figures(protocol, name, examined, resampled[protocol][name], sessions[protocol].bought)
             for protocol, models in found.items()
             for name, examined in models.items()
         ),
         comparisons=_comparisons(resampled),
-        months=_months(found, sessions.bought),
-        deciles=score_deciles(found[first][MODEL], sessions.bought),
-        segments=segment_figures(first, found[first][MODEL], sessions.bought, sessions.segments),
+        months=month_figures(found["O"], sessions["O"].bought) if "O" in found else (),
+        deciles=score_deciles(found[first][MODEL], shown.bought),
+        segments=segment_figures(first, found[first][MODEL], shown.bought, shown.segments),
         page_values=_page_values(frame),
     )
 
@@ -248,11 +248,13 @@ def _examined(
     return found
 
 
-def _resampled(found: dict[Protocol, dict[str, Examined]], bought: Labels) -> dict[Protocol, dict[str, Resampled]]:
+def _resampled(
+    found: dict[Protocol, dict[str, Examined]], sessions: dict[Protocol, _Sessions]
+) -> dict[Protocol, dict[str, Resampled]]:
     from intentscore.model.bootstrap import resample
 
     return {
-        protocol: {name: resample(examined, bought) for name, examined in models.items()}
+        protocol: {name: resample(examined, sessions[protocol].bought) for name, examined in models.items()}
         for protocol, models in found.items()
     }
 
@@ -273,9 +275,3 @@ def _compared(protocol: str, other: str, found: Difference) -> Compared:
     return Compared(
         protocol, other, found.measure, found.difference, found.low, found.high, found.p_value, found.better
     )
-
-
-def _months(found: dict[Protocol, dict[str, Examined]], bought: Labels) -> tuple[MonthFigures, ...]:
-    from intentscore.model.evaluation import month_figures
-
-    return month_figures(found["O"], bought) if "O" in found else ()

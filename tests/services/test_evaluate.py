@@ -15,7 +15,7 @@ from intentscore.errors import ConfigurationError, DataError, UsageError
 from intentscore.features.definitions import SESSION_FEATURES, feature_names, features_using
 from intentscore.model.config import TrainConfig
 from intentscore.services import evaluate as evaluation
-from intentscore.services.evaluate import CONSTANT, LOGISTIC, MODEL, evaluate
+from intentscore.services.evaluate import CONSTANT, LOGISTIC, MODEL, Protocol, evaluate
 from intentscore.services.features import refresh_features
 from intentscore.services.train import with_features
 from intentscore.services.upload import upload
@@ -117,14 +117,15 @@ def test_the_folds_can_be_dealt_in_the_order_of_a_file(workspace: Workspace, qui
     upload(work.session, work.settings, source)
     refresh_features(work.session, work.settings)
 
-    def by(order: SessionSource | None) -> float | None:
-        found = evaluate(work.session, work.settings, quick, protocols=("T",), order=order)
+    def by(order: SessionSource | None, protocol: Protocol = "T") -> float | None:
+        found = evaluate(work.session, work.settings, quick, protocols=(protocol,), order=order)
         return found.figures[0].roc_auc
 
     as_file = by(source)
     table = pa.concat_tables(source.batches()).sort_by([("SESSION_DATE", "ascending"), ("UID", "ascending")])
     pq.write_table(table.drop_columns(ROW_NUMBER), tmp_path / "ordered.parquet")
     assert by(open_file(tmp_path / "ordered.parquet")) == by(None) != as_file
+    assert by(source, "O") == by(None, "O")  # its parts are months
     pq.write_table(table[:10].drop_columns(ROW_NUMBER), tmp_path / "few.parquet")
     with pytest.raises(DataError, match=r"sessions are not in .*few\.parquet; name the file they came from"):
         by(open_file(tmp_path / "few.parquet"))
