@@ -13,6 +13,7 @@ import fnmatch
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -35,10 +36,11 @@ class Upload:
     source: str
     there: list[str]
     overwrite: bool
+    begun: int
 
     @classmethod
     def beginning(cls, target: Path, source: str, *, overwrite: bool) -> Upload:
-        upload = cls(str(target), source, [], overwrite)
+        upload = cls(str(target), source, [], overwrite, time.time_ns())
         return replace(upload, there=[path.name for path in upload.files()])
 
     def files(self) -> list[Path]:
@@ -69,17 +71,20 @@ class Uploads:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._folders: list[Path] = []
+        self._folders: dict[tuple[Path, str], Path] = {}
 
     def begin(self, target: Path, source: str, *, overwrite: bool) -> None:
+        """Write an upload down; one of the same files before it has ended, others may still be under way."""
         folder = self._storage.folder("replaced", self._storage.new_folder_name())
         put_aside(folder, Upload.beginning(target, source, overwrite=overwrite))
-        self._folders.append(folder)
+        if earlier := self._folders.get((target, source)):
+            self._storage.remove([earlier])
+        self._folders[target, source] = folder
 
     def forget(self) -> None:
         if self._folders:
-            self._storage.remove(self._folders)
-            self._folders = []
+            self._storage.remove(self._folders.values())
+            self._folders = {}
 
 
 def _is_upload_of(name: str, pattern: str) -> bool:
@@ -87,10 +92,12 @@ def _is_upload_of(name: str, pattern: str) -> bool:
 
 
 def mend(uploaded: Iterable[Path], aside: Path) -> None:
-    """After a crash: put back what an unfinished upload was replacing, and remove what is not whole."""
-    for folder in aside.iterdir() if aside.is_dir() else ():
-        if upload := _written_down(folder):
-            _mend_upload(upload, folder)
+    """After a crash: put back what unfinished uploads were replacing, the last first, and remove what is not whole."""
+    folders = list(aside.iterdir()) if aside.is_dir() else []
+    begun = [(upload, folder) for folder in folders if (upload := _written_down(folder))]
+    for upload, folder in sorted(begun, key=lambda pair: pair[0].begun, reverse=True):
+        _mend_upload(upload, folder)
+    for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
     for root in uploaded:
         for path in root.rglob("*") if root.is_dir() else ():

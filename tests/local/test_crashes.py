@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from intentscore.local import uploads
+from intentscore.local.storage import Storage
 
 ROOT = Path(__file__).parents[2]
 
@@ -94,6 +95,29 @@ def test_an_upload_that_came_whole_stays(tmp_path: Path, stage: Path) -> None:
     _mended(tmp_path)
     assert (stage / "zeros.bin").read_bytes() == content
     assert (stage / "text.csv").stat().st_size == 40_000
+
+
+@pytest.mark.parametrize("names", [("1", "2"), ("2", "1")])
+def test_what_the_last_of_several_uploads_replaced_comes_back(
+    tmp_path: Path, stage: Path, names: tuple[str, str]
+) -> None:
+    file = stage / "same.bin"
+    for name, content in zip(names, (b"first", b"second"), strict=True):
+        file.write_bytes(content)
+        _begun(tmp_path, "/changed/same.bin", number=int(name))
+    _half_written(file, 9_000_000, 1_000_000)
+    _mended(tmp_path)
+    assert file.read_bytes() == b"second"
+
+
+def test_a_session_that_replaces_a_file_twice_writes_down_the_second_time_only(tmp_path: Path, stage: Path) -> None:
+    begun = uploads.Uploads(Storage(tmp_path))
+    for content in (b"first", b"second"):
+        (stage / "same.bin").write_bytes(content)
+        begun.begin(stage, "/changed/same.bin", overwrite=True)
+    begun.begin(stage, "/changed/other.bin", overwrite=True)
+    assert [path.read_bytes() for path in (tmp_path / "replaced").glob("*/copies/*")] == [b"second"]
+    assert len(list((tmp_path / "replaced").iterdir())) == 2
 
 
 def test_what_an_upload_left_alone_stays(tmp_path: Path, stage: Path) -> None:
