@@ -128,8 +128,9 @@ class Client:
 
     def work(self) -> None:
         actions: list[Callable[[], None]] = [
-            self.insert_in_two_tables, self.merge, self.use_stage, self.overwrite_file, self.use_model,
-            self.use_dynamic_table, self.describe, self.use_table, self.load, self.use_database, self.use_temporary,
+            self.insert_in_two_tables, self.merge, self.use_stage, self.overwrite_file, self.copy_file, self.unload,
+            self.use_model, self.use_dynamic_table, self.describe, self.use_table, self.load, self.use_database,
+            self.use_temporary,
         ]  # fmt: skip
         try:
             while True:
@@ -181,6 +182,22 @@ class Client:
         self.change(
             {f"file:SHARED/same_{self.number}.bin": written},
             f"PUT file://{path} @SHARED AUTO_COMPRESS = FALSE OVERWRITE = TRUE",
+        )
+
+    def copy_file(self) -> None:
+        """A file of the stage under another name; the first time there is none."""
+        if written := self.state.get(f"file:SHARED/same_{self.number}.bin"):
+            copy = f"copied_{self.number}.bin"
+            query = f"SELECT '@SHARED/same_{self.number}.bin', '{copy}'"
+            self.change({f"file:SHARED/{copy}": written}, f"COPY FILES INTO @SHARED FROM ({query})")
+
+    def unload(self) -> None:
+        rows = self.random.randrange(1, 300_000)
+        name = f"rows_{self.number}.csv"
+        self.change(
+            {f"file:SHARED/{name}": digest("".join(f"{row}\n" for row in range(rows)).encode())},
+            f"COPY INTO @SHARED/{name} FROM (SELECT SEQ4() FROM TABLE(GENERATOR(ROWCOUNT => {rows}))) "
+            "FILE_FORMAT = (TYPE = CSV COMPRESSION = NONE) SINGLE = TRUE OVERWRITE = TRUE",
         )
 
     def use_model(self) -> None:
@@ -329,7 +346,8 @@ def check_folders(root: Path, stages: int, versions: int) -> None:
     """Nothing is left on disk that nothing refers to."""
     found = [len([f for f in root.glob(f"{kind}/*") if not f.name.startswith("_")]) for kind in ("stages", "models")]
     assert found == [stages, versions], f"folders of stages and models: {found}, referred to: {[stages, versions]}"
-    stray = [*root.glob("databases/*.new*"), *root.glob("databases/*.dropped"), *root.glob("replaced/*")]
+    passing = ("databases/*.new*", "databases/*.dropped", "replaced/*", "incoming/*")
+    stray = [path for pattern in passing for path in root.glob(pattern)]
     assert not stray, stray
 
 

@@ -10,7 +10,7 @@ import contextlib
 import json
 import secrets
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -23,6 +23,7 @@ from intentscore.local.errors import invalid
 FOLDERS = {"STAGE": "stages", "MODEL": "models", "DATASET": "datasets", "EXPERIMENT": "experiments"}
 SUFFIX, WAL = ".duckdb", ".wal"
 STARTED, DROPPED = ".new", ".dropped"
+INCOMING = "incoming"
 LONGEST_NAME = 255 - len(SUFFIX + WAL + DROPPED)
 
 
@@ -47,6 +48,18 @@ class Storage:
 
     def new_folder_name(self) -> str:
         return secrets.token_hex(12)
+
+    @contextlib.contextmanager
+    def placing(self, target: Path) -> Iterator[Path]:
+        """Where to write a file that comes to its place whole, and only when all is well."""
+        incoming = self.folder(INCOMING, self.new_folder_name())
+        for folder in (incoming.parent, target.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        try:
+            yield incoming
+            incoming.replace(target)
+        finally:
+            incoming.unlink(missing_ok=True)
 
     # ------------------------------------------------------------------ databases
 
@@ -124,6 +137,7 @@ class Storage:
             for folder in self.folder(kind).glob("*"):
                 if not folder.name.startswith("_") and folder not in known:
                     shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(self.folder(INCOMING), ignore_errors=True)
         uploads.mend([self.folder("stages"), self.folder("experiments")], self.folder("replaced"))
 
     def remove(self, folders: Iterable[Path]) -> None:

@@ -124,9 +124,8 @@ def copy_files(session: Session, head: Statement) -> Result:
     copied = []
     for file, name in pairs:
         placed = f"{target.path.rstrip('/')}/{name}".lstrip("/")
-        destination = target.below(placed)
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, destination)
+        with session.engine.storage.placing(target.below(placed)) as incoming:
+            shutil.copyfile(file, incoming)
         copied.append(f"{prefix}{placed}")
     if options.get("DETAILED_OUTPUT", True):
         return results.rows({"file": types.TEXT}, [[name] for name in copied])

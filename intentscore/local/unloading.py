@@ -26,6 +26,7 @@ from intentscore.local.types import ColumnType
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
+    from intentscore.local.storage import Storage
 
 OPTIONS: dict[str, type] = dict.fromkeys(
     ("FILE_FORMAT", "OVERWRITE", "SINGLE", "MAX_FILE_SIZE", "INCLUDE_QUERY_ID", "DETAILED_OUTPUT", "HEADER",
@@ -81,12 +82,14 @@ def unload_files(session: Session, unload: Unload, form: FileFormat) -> tuple[pa
             "SQL compilation error:\nJSON file format can produce one and only one column of type variant, object, or "
             "array. Use CSV file format if you want to unload more than one column.", 2019, "0A000",
         )  # fmt: skip
+    storage = session.engine.storage
     written: list[Written] = []
     if unload.partition_by is None:
-        written += _write(unload, form, table, columns, folder="", query_id=_query_id(unload))
+        written += _write(storage, unload, form, table, columns, folder="", query_id=_query_id(unload))
     else:
         for folder, part in _partitions(session, unload, table):
-            written += _write(unload, form, part, columns, folder=folder, query_id=results.new_query_id())
+            query_id = results.new_query_id()
+            written += _write(storage, unload, form, part, columns, folder=folder, query_id=query_id)
     return table, written
 
 
@@ -138,8 +141,9 @@ def _query_id(unload: Unload) -> str | None:
 
 
 def _write(
-    unload: Unload, form: FileFormat, table: pa.Table, columns: list[ColumnType], *, folder: str, query_id: str | None
-) -> list[Written]:
+    storage: Storage, unload: Unload, form: FileFormat, table: pa.Table, columns: list[ColumnType],
+    *, folder: str, query_id: str | None,
+) -> list[Written]:  # fmt: skip
     if not table.num_rows and not (unload.flag("SINGLE") and unload.flag("HEADER")):
         return []
     single = unload.flag("SINGLE")
@@ -153,10 +157,8 @@ def _write(
                 f"Files already existing at the unload destination: @{unload.location.label}/{name}. Use overwrite "
                 "option to force unloading.", 1030, "22000",
             )  # fmt: skip
-        target.parent.mkdir(parents=True, exist_ok=True)
-        incoming = target.with_name(f".{target.name}.part")
-        incoming.write_bytes(_content(unload, form, part, columns))
-        incoming.replace(target)
+        with storage.placing(target) as incoming:
+            incoming.write_bytes(_content(unload, form, part, columns))
         shown = (
             name.removeprefix(unload.location.path.rpartition("/")[0] + "/") if "/" in unload.location.path else name
         )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from intentscore.local import uploads
+from intentscore.local.engine import open_engine
 from intentscore.local.storage import Storage
 
 ROOT = Path(__file__).parents[2]
@@ -144,3 +146,23 @@ def test_a_finished_replacement_stays(tmp_path: Path, stage: Path) -> None:
     (stage / "index.json").write_bytes(b"new")
     _mended(tmp_path)
     assert (stage / "index.json").read_bytes() == b"new"
+
+
+def test_a_file_the_engine_writes_comes_to_its_place_whole_or_not_at_all(tmp_path: Path) -> None:
+    storage, target = Storage(tmp_path), tmp_path / "stages" / "s" / "rows.csv"
+    with storage.placing(target) as incoming:
+        incoming.write_text("first")
+        assert list(target.parent.iterdir()) == []
+    with contextlib.suppress(MemoryError), storage.placing(target) as incoming:
+        incoming.write_text("half")
+        raise MemoryError
+    assert target.read_text() == "first"
+    assert list((tmp_path / "incoming").iterdir()) == []
+
+
+def test_a_start_sweeps_what_had_not_come_to_its_place(tmp_path: Path) -> None:
+    left = tmp_path / "engine" / "incoming" / "left"
+    left.parent.mkdir(parents=True)
+    left.write_text("half")
+    with open_engine(tmp_path, lambda _: None):
+        assert not left.exists()
