@@ -89,7 +89,7 @@ def copy_into_table(session: Session, scanner: Scanner) -> Result:
 
 def read(session: Session, scanner: Scanner) -> Load:
     target = session.resolve(scanner.name())
-    columns = _names(scanner.parenthesised()) if scanner.peek() == "(" else []
+    columns = Scanner(scanner.parenthesised()).identifiers() if scanner.peek() == "(" else []
     scanner.expect("FROM")
     query = None
     if scanner.peek() == "(":
@@ -103,15 +103,6 @@ def read(session: Session, scanner: Scanner) -> Load:
     if on_error not in ("ABORT_STATEMENT", "CONTINUE") and not on_error.startswith("SKIP_FILE"):
         raise invalid(f"invalid value [{on_error}] for parameter 'ON_ERROR'")
     return Load(target, columns, location, query, options)
-
-
-def _names(text: str) -> list[str]:
-    scanner = Scanner(text)
-    found = [scanner.identifier()]
-    while scanner.accept(","):
-        found.append(scanner.identifier())
-    scanner.end()
-    return found
 
 
 def _location_of(session: Session, query: str) -> Location:

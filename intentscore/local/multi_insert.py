@@ -83,7 +83,7 @@ def _read(scanner: Scanner) -> tuple[list[Branch], str]:
             branches.append(Branch(None))
         elif scanner.accept("INTO"):
             name = scanner.name()
-            columns = _identifiers(scanner.parenthesised()) if scanner.peek() == "(" else []
+            columns = Scanner(scanner.parenthesised()).identifiers() if scanner.peek() == "(" else []
             values = scanner.parenthesised() if scanner.accept("VALUES") else ""
             branches[-1].targets.append((name, columns, values))
         else:
@@ -99,12 +99,3 @@ def _until(scanner: Scanner, word: str) -> str:
         depth += {"(": 1, ")": -1, "CASE": 1, "END": -1}.get(scanner.peek(), 0)
         scanner.at += 1
     return scanner.text[start : scanner.tokens[scanner.at].start]
-
-
-def _identifiers(text: str) -> list[str]:
-    scanner = Scanner(text)
-    found = [scanner.identifier()]
-    while scanner.accept(","):
-        found.append(scanner.identifier())
-    scanner.end()
-    return found

@@ -126,6 +126,14 @@ class Scanner:
             raise self.unexpected("an identifier")
         return token.text.upper()
 
+    def identifiers(self) -> list[str]:
+        """The folded names of a list that is all there is."""
+        found = [self.identifier()]
+        while self.accept(","):
+            found.append(self.identifier())
+        self.end()
+        return found
+
     def name(self) -> list[str]:
         """A dotted name as its folded parts; IDENTIFIER('…') and IDENTIFIER(?) count as what they hold."""
         if self.peek() == "IDENTIFIER" and self.peek(1) == "(":
