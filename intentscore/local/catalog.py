@@ -276,7 +276,7 @@ def already_there(
     kind: str,
     name: ObjectName,
     quietly: bool,
-    drop: Callable[[Session, ObjectName], None] = lambda session, name: None,
+    drop: Callable[[Session, ObjectName], object] = lambda session, name: None,
 ) -> Result | None:
     """The answer to a CREATE whose object is there and stays. None when the name is free, by OR REPLACE perhaps."""
     if session.catalog.get(kind, name) is None:

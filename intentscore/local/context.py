@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from intentscore.local import offsets, parsing, results, roles, sql, types
@@ -10,8 +11,9 @@ from intentscore.local.errors import COMPILATION, SnowflakeError, invalid
 from intentscore.local.names import like_pattern
 from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner
+from intentscore.local.show import named_listing
 from intentscore.local.statements import Effect, Statement, statement
-from intentscore.local.variables import DEFAULT_PARAMETERS, check_size, parameter_value
+from intentscore.local.variables import DEFAULT_PARAMETERS, SessionVariable, check_size, parameter_value
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
@@ -65,7 +67,10 @@ def set_variable(session: Session, head: Statement) -> Result:
     values = [offsets.moments(column)[0] for column in answer.table.columns]
     for value in values:
         check_size(value)
-    session.variables |= dict(zip(wanted, values, strict=True))
+    now = datetime.now(UTC)
+    for name, value, kind in zip(wanted, values, answer.columns, strict=True):
+        created_on = session.variables[name].created_on if name in session.variables else now
+        session.variables[name] = SessionVariable(value, kind.wire, created_on, now)
     return results.done()
 
 
@@ -78,20 +83,13 @@ def unset_variable(session: Session, head: Statement) -> Result:
 
 
 def _variable_names(scanner: Scanner) -> list[str]:
-    if scanner.peek() != "(":
-        return [scanner.identifier()]
-    inner = Scanner(scanner.parenthesised())
-    found = [inner.identifier()]
-    while inner.accept(","):
-        found.append(inner.identifier())
-    inner.end()
-    return found
+    return Scanner(scanner.parenthesised()).identifiers() if scanner.peek() == "(" else [scanner.identifier()]
 
 
 @context_function("GETVARIABLE")
 def get_variable(session: Session, name: str) -> str | None:
-    value = session.variables.get(name.upper())
-    return None if value is None else str(value)
+    variable = session.variables.get(name.upper())
+    return None if variable is None or variable.value is None else str(variable.value)
 
 
 # ---------------------------------------------------------------------------- parameters
@@ -151,10 +149,17 @@ def _shown(value: Any) -> str:
 
 @statement("SHOW VARIABLES")
 def show_variables(session: Session, head: Statement) -> Result:
-    head.scanner.rest()
-    columns = dict.fromkeys(("session_id", "name", "value", "type"), types.TEXT)
-    found = sorted(session.variables.items())
-    return results.rows(columns, [[str(session.id), name, str(value), "text"] for name, value in found])
+    listing = named_listing(head.scanner)
+    columns = {
+        "session_id": types.NUMBER, "created_on": types.TIMESTAMP_LTZ, "updated_on": types.TIMESTAMP_LTZ,
+        **dict.fromkeys(("name", "value", "type", "comment"), types.TEXT),
+    }  # fmt: skip
+    found = [
+        [session.id, variable.created_on, variable.updated_on, name, str(variable.value), variable.type, ""]
+        for name, variable in sorted(session.variables.items())
+        if listing.wants(name)
+    ]
+    return results.rows(columns, found[: listing.limit])
 
 
 # ---------------------------------------------------------------------------- transactions

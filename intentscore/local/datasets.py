@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from intentscore.local import formats, results
 from intentscore.local.catalog import OWNER, Entry, already_there
+from intentscore.local.dropping import drop, remove_with_folders
 from intentscore.local.errors import SnowflakeError, does_not_exist
 from intentscore.local.names import ObjectName
 from intentscore.local.results import Result
@@ -56,7 +57,7 @@ def create_dataset(session: Session, head: Statement) -> Result:
     name = session.existing_schema(session.resolve(head.scanner.name()))
     comment = head.scanner.options(("COMMENT",)).get("COMMENT", "")
     head.scanner.end()
-    if there := already_there(session, head, DATASET, name, quietly, _drop):
+    if there := already_there(session, head, DATASET, name, quietly, _remove):
         return there
     folder = session.engine.new_folder_name()
     session.catalog.put(session.catalog.new(DATASET, name, comment, folder=folder, versions={}))
@@ -118,22 +119,11 @@ def _drop_version(session: Session, entry: Entry, version: str) -> None:
 
 @statement("DROP DATASET", effect=Effect.DEFINE)
 def drop_dataset(session: Session, head: Statement) -> Result:
-    quietly = head.if_exists()
-    name = session.resolve(head.scanner.name())
-    head.scanner.end()
-    if session.catalog.get(DATASET, name) is None:
-        if quietly:
-            return results.already_dropped(name.name)
-        raise does_not_exist("Dataset", str(name))
-    _drop(session, name)
-    return results.done(f"{name.name} successfully dropped.")
+    return drop(session, head, "Dataset", _remove)
 
 
-def _drop(session: Session, name: ObjectName) -> None:
-    if entry := session.catalog.get(DATASET, name):
-        session.catalog.remove(DATASET, name)
-        folders = session.engine.storage.folders_of(DATASET, entry.details)
-        session.transaction.after_commit(lambda: session.engine.storage.remove(folders))
+def _remove(session: Session, name: ObjectName) -> bool:
+    return remove_with_folders(session, DATASET, name)
 
 
 @statement("SHOW DATASETS")

@@ -12,14 +12,15 @@ from sqlglot import Expr, exp
 
 from intentscore.local import parsing, refreshes, results, rewrites, routines, schedules, sql, types, udfs
 from intentscore.local.catalog import OWNER
+from intentscore.local.dropping import drop
 from intentscore.local.errors import does_not_exist, invalid
-from intentscore.local.names import literal, quote
+from intentscore.local.names import ObjectName, literal, quote
 from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner
 from intentscore.local.show import linear, read_listing
 from intentscore.local.statements import Effect, Statement, statement
-from intentscore.local.tables import DYNAMIC, rename, renamed
-from intentscore.local.views import Definition, alter, declared, describe, drop, known_columns, read_definition, stays
+from intentscore.local.tables import DYNAMIC, drop_relation, rename, renamed
+from intentscore.local.views import Definition, alter, declared, describe, known_columns, read_definition, stays
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
@@ -181,7 +182,14 @@ def refresh(session: Session, entry: Any) -> Result:
 
 @statement("DROP DYNAMIC TABLE", effect=Effect.DEFINE)
 def drop_dynamic_table(session: Session, head: Statement) -> Result:
-    return drop(session, head, DYNAMIC)
+    return drop(session, head, "Dynamic Table", _remove)
+
+
+def _remove(session: Session, name: ObjectName) -> bool:
+    if session.catalog.get(DYNAMIC, name) is None:
+        return False
+    drop_relation(session, name)
+    return True
 
 
 @statement("SHOW DYNAMIC TABLES")

@@ -17,6 +17,7 @@ import pyarrow as pa
 from intentscore.local import results
 from intentscore.local.catalog import OWNER, Entry, already_there
 from intentscore.local.context_functions import context_function
+from intentscore.local.dropping import drop, remove_with_folders
 from intentscore.local.errors import already_exists, does_not_exist, invalid
 from intentscore.local.names import ObjectName, like_pattern, split
 from intentscore.local.results import Result
@@ -64,7 +65,7 @@ def create_experiment(session: Session, head: Statement) -> Result:
     name = session.existing_schema(session.resolve(head.scanner.name()))
     comment = head.scanner.options(("COMMENT",)).get("COMMENT", "")
     head.scanner.end()
-    if there := already_there(session, head, EXPERIMENT, name, quietly, _drop):
+    if there := already_there(session, head, EXPERIMENT, name, quietly, _remove):
         return there
     details = {"folder": session.engine.new_folder_name(), "id": secrets.randbits(40), "runs": {}}
     session.catalog.put(session.catalog.new(EXPERIMENT, name, str(comment), **details))
@@ -73,20 +74,11 @@ def create_experiment(session: Session, head: Statement) -> Result:
 
 @statement("DROP EXPERIMENT", effect=Effect.DEFINE)
 def drop_experiment(session: Session, head: Statement) -> Result:
-    quietly = head.if_exists()
-    name = session.resolve(head.scanner.name())
-    head.scanner.end()
-    if session.catalog.get(EXPERIMENT, name) is None and quietly:
-        return results.already_dropped(name.name)
-    _drop(session, _experiment(session, list(name)).name)
-    return results.done(f"{name.name} successfully dropped.")
+    return drop(session, head, "Experiment", _remove)
 
 
-def _drop(session: Session, name: ObjectName) -> None:
-    if entry := session.catalog.get(EXPERIMENT, name):
-        session.catalog.remove(EXPERIMENT, name)
-        folders = session.engine.storage.folders_of(EXPERIMENT, entry.details)
-        session.transaction.after_commit(lambda: session.engine.storage.remove(folders))
+def _remove(session: Session, name: ObjectName) -> bool:
+    return remove_with_folders(session, EXPERIMENT, name)
 
 
 @statement("ALTER EXPERIMENT", effect=Effect.DEFINE)

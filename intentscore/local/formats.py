@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from intentscore.local import names, results, types
 from intentscore.local.catalog import OWNER, already_there
+from intentscore.local.dropping import drop
 from intentscore.local.errors import does_not_exist, invalid, unsupported
 from intentscore.local.results import Result
 from intentscore.local.show import read_listing
@@ -156,12 +157,7 @@ def alter_file_format(session: Session, head: Statement) -> Result:
 
 @statement("DROP FILE FORMAT", effect=Effect.DEFINE)
 def drop_file_format(session: Session, head: Statement) -> Result:
-    quietly = head.if_exists()
-    name = session.resolve(head.scanner.name())
-    head.scanner.end()
-    if not session.catalog.remove(FILE_FORMAT, name) and not quietly:
-        raise does_not_exist("File format", str(name))
-    return results.done(f"{name.name} successfully dropped.")
+    return drop(session, head, "File format", lambda session, name: session.catalog.remove(FILE_FORMAT, name))
 
 
 @statement("SHOW FILE FORMATS")

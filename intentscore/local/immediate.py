@@ -53,6 +53,6 @@ def _bound(session: Session, inner: Scanner) -> list[Any]:
         name = inner.identifier()
         if name not in session.variables:
             raise invalid_identifier(name)
-        found.append(session.variables[name])
+        found.append(session.variables[name].value)
         inner.accept(",")
     return found

@@ -12,6 +12,7 @@ import yaml
 
 from intentscore.local import names, results
 from intentscore.local.catalog import OWNER, Entry, already_there
+from intentscore.local.dropping import drop, remove_with_folders
 from intentscore.local.errors import SnowflakeError, already_exists, does_not_exist, invalid
 from intentscore.local.names import ObjectName
 from intentscore.local.results import Result
@@ -82,7 +83,7 @@ def create_model(session: Session, head: Statement) -> Result:
     version = "VERSION_1"
     if scanner.accept("WITH", "VERSION"):
         version = scanner.identifier()
-    if there := already_there(session, head, MODEL, name, quietly, _drop):
+    if there := already_there(session, head, MODEL, name, quietly, _remove):
         return there
     entry = session.catalog.new(MODEL, name, default=version, versions={})
     _add_version(session, entry, version, scanner)
@@ -205,24 +206,12 @@ def comment_on_model(session: Session, head: Statement) -> Result:
 
 @statement("DROP MODEL", effect=Effect.DEFINE)
 def drop_model(session: Session, head: Statement) -> Result:
-    quietly = head.if_exists()
-    name = session.resolve(head.scanner.name())
-    head.scanner.end()
-    if session.catalog.get(MODEL, name) is None:
-        if quietly:
-            return results.done("Drop statement executed successfully.")
-        raise does_not_exist("Model", str(name))
-    _drop(session, name)
-    return results.done(f"{name.name} successfully dropped.")
+    return drop(session, head, "Model", _remove)
 
 
-def _drop(session: Session, name: ObjectName) -> None:
-    entry = session.catalog.get(MODEL, name)
-    session.catalog.remove(MODEL, name)
+def _remove(session: Session, name: ObjectName) -> bool:
     session.catalog.clear_tags(name, MODEL)
-    if entry is not None:
-        folders = session.engine.storage.folders_of(MODEL, entry.details)
-        session.transaction.after_commit(lambda: session.engine.storage.remove(folders))
+    return remove_with_folders(session, MODEL, name)
 
 
 # ---------------------------------------------------------------------------- SHOW

@@ -14,6 +14,7 @@ import yaml
 from intentscore.local import models, names, parsing, results, sql
 from intentscore.local.catalog import SCHEMA, Entry, already_there
 from intentscore.local.columns import TableColumn, table_columns
+from intentscore.local.dropping import drop
 from intentscore.local.errors import already_exists, does_not_exist, invalid
 from intentscore.local.names import ObjectName, quote
 from intentscore.local.results import Result
@@ -56,7 +57,7 @@ def create_model_monitor(session: Session, head: Statement) -> Result:
     name = session.existing_schema(session.resolve(head.scanner.name()))
     head.scanner.accept("WITH")
     options = _read_options(head.scanner)
-    if there := already_there(session, head, MONITOR, name, quietly, _drop):
+    if there := already_there(session, head, MONITOR, name, quietly, _remove):
         return there
     entry = session.catalog.new(MONITOR, name, str(options.pop("COMMENT", "")), **_checked(session, name, options))
     _keep_baseline(session, entry, options.get("BASELINE"))
@@ -281,18 +282,10 @@ def _set(session: Session, entry: Entry, options: dict[str, Any]) -> None:
 
 @statement("DROP MODEL MONITOR", effect=Effect.DEFINE)
 def drop_model_monitor(session: Session, head: Statement) -> Result:
-    quietly = head.if_exists()
-    name = session.resolve(head.scanner.name())
-    head.scanner.end()
-    if session.catalog.get(MONITOR, name) is None:
-        if quietly:
-            return results.done("Drop statement executed successfully.")
-        raise does_not_exist("Model Monitor", str(name))
-    _drop(session, name)
-    return results.done(f"{name.name} successfully dropped.")
+    return drop(session, head, "Model Monitor", _remove)
 
 
-def _drop(session: Session, name: ObjectName) -> None:
+def _remove(session: Session, name: ObjectName) -> bool:
     if entry := session.catalog.get(MONITOR, name):
         _forget_baseline(session, entry)
-    session.catalog.remove(MONITOR, name)
+    return session.catalog.remove(MONITOR, name)

@@ -66,10 +66,6 @@ def done(message: str = "Statement executed successfully.") -> Result:
     return rows({"status": types.TEXT}, [[message]], DDL)
 
 
-def already_dropped(name: str) -> Result:
-    return done(f"Drop statement executed successfully ({name} already dropped).")
-
-
 def counts(statement_type: int, **affected: int) -> Result:
     """The rows a DML statement affected, under the column names the clients add up."""
     return rows(counted_columns(*affected), [list(affected.values())], statement_type)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from intentscore.local import results
 from intentscore.local.catalog import EPOCH, Entry, in_account
 from intentscore.local.context_functions import context_function
+from intentscore.local.dropping import dropped
 from intentscore.local.errors import SnowflakeError, already_exists, does_not_exist, invalid
 from intentscore.local.results import Result
 from intentscore.local.show import columns_of, named_listing
@@ -153,14 +154,12 @@ def drop_role(session: Session, head: Statement) -> Result:
     head.scanner.end()
     if name in SYSTEM_ROLES:
         raise invalid(f"the system role {name} cannot be dropped")
-    if not session.catalog.remove(ROLE, in_account(name)):
-        if quietly:
-            return results.already_dropped(name)
-        raise does_not_exist("Role", name)
-    _forget_grants(session, name)
-    if session.role == name:
-        session.role = session.engine.role
-    return results.done(f"{name} successfully dropped.")
+    was_there = session.catalog.remove(ROLE, in_account(name))
+    if was_there:
+        _forget_grants(session, name)
+        if session.role == name:
+            session.role = session.engine.role
+    return dropped("Role", name, name, was_there=was_there, quietly=quietly)
 
 
 @statement("SHOW ROLES", "SHOW TERSE ROLES")

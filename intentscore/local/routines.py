@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from intentscore.local import packages, results, rewrites, stages
 from intentscore.local.catalog import Entry
+from intentscore.local.dropping import dropped
 from intentscore.local.errors import COMPILATION, SnowflakeError, already_exists, does_not_exist, invalid, unsupported
 from intentscore.local.names import ObjectName
 from intentscore.local.results import Result
@@ -127,9 +128,8 @@ def _drop(session: Session, head: Statement, kind: str) -> Result:
     quietly = head.if_exists()
     key = read_signature(session, head.scanner)
     head.scanner.end()
-    if not session.catalog.remove(kind, key) and not quietly:
-        raise does_not_exist(kind.title(), key.name.partition("(")[0])
-    return results.done(f"{key.name.partition('(')[0]} successfully dropped.")
+    name = key.name.partition("(")[0]
+    return dropped(kind.title(), name, name, was_there=session.catalog.remove(kind, key), quietly=quietly)
 
 
 @statement("ALTER PROCEDURE", "ALTER FUNCTION", effect=Effect.DEFINE)

@@ -11,6 +11,7 @@ from sqlglot import Expr, exp
 
 from intentscore.local import results, sources
 from intentscore.local.catalog import OWNER, Entry, already_there
+from intentscore.local.dropping import drop
 from intentscore.local.errors import does_not_exist, invalid
 from intentscore.local.names import ObjectName, quote
 from intentscore.local.results import Result
@@ -32,7 +33,7 @@ def create_sequence(session: Session, head: Statement) -> Result:
     quietly = head.if_not_exists()
     name = session.existing_schema(session.resolve(head.scanner.name()))
     details: dict[str, Any] = {"start": 1, "increment": 1, "ordered": False, "comment": ""} | _options(head.scanner)
-    if there := already_there(session, head, SEQUENCE, name, quietly, _drop):
+    if there := already_there(session, head, SEQUENCE, name, quietly, _remove):
         return there
     _create(session, name, details["start"], details["increment"])
     session.catalog.put(session.catalog.new(SEQUENCE, name, str(details.pop("comment")), **details))
@@ -66,9 +67,11 @@ def _create(session: Session, name: ObjectName, start: int, increment: int) -> N
     session.fetch(f"CREATE SEQUENCE {name.duckdb} START {start} INCREMENT {increment} MINVALUE {low} MAXVALUE {high}")
 
 
-def _drop(session: Session, name: ObjectName) -> None:
+def _remove(session: Session, name: ObjectName) -> bool:
+    if session.catalog.get(SEQUENCE, name) is None:
+        return False
     session.fetch(f"DROP SEQUENCE {name.duckdb}")
-    session.catalog.remove(SEQUENCE, name)
+    return session.catalog.remove(SEQUENCE, name)
 
 
 def _sequence(session: Session, name: ObjectName) -> Entry:
@@ -80,15 +83,7 @@ def _sequence(session: Session, name: ObjectName) -> Entry:
 
 @statement("DROP SEQUENCE", effect=Effect.DEFINE)
 def drop_sequence(session: Session, head: Statement) -> Result:
-    quietly = head.if_exists()
-    name = session.resolve(head.scanner.name())
-    head.scanner.accept("CASCADE") or head.scanner.accept("RESTRICT")
-    head.scanner.end()
-    if session.catalog.get(SEQUENCE, name) is None and quietly:
-        return results.already_dropped(name.name)
-    _sequence(session, name)
-    _drop(session, name)
-    return results.done(f"{name.name} successfully dropped.")
+    return drop(session, head, "Sequence", _remove)
 
 
 @statement("ALTER SEQUENCE", effect=Effect.DEFINE)

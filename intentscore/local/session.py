@@ -28,7 +28,7 @@ from intentscore.local.statements import Effect
 from intentscore.local.transactions import Connection, Transaction
 from intentscore.local.turns import Turn
 from intentscore.local.uploads import Uploads
-from intentscore.local.variables import DEFAULT_PARAMETERS, parameter_values, with_variables
+from intentscore.local.variables import DEFAULT_PARAMETERS, SessionVariable, parameter_values, with_variables
 
 if TYPE_CHECKING:
     from intentscore.local.engine import Engine
@@ -53,7 +53,7 @@ class Session:
         self.results = ResultStore(engine.folder("results"))
         self.parameters = DEFAULT_PARAMETERS | parameter_values(parameters or {})
         self.use_timezone(self.parameters["TIMEZONE"])
-        self.variables: dict[str, Any] = {}
+        self.variables: dict[str, SessionVariable] = {}
         self.temporary_tables: dict[ObjectName, str] = {}
         self.shared = Shared(self)
         self.loaded_files: dict[ObjectName, dict[str, str]] = {}

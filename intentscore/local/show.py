@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from intentscore.local import results
 from intentscore.local.catalog import ACCOUNT, EPOCH, OWNER, TABLE, Entry
 from intentscore.local.columns import shown_default, table_columns
+from intentscore.local.dropping import drop
 from intentscore.local.errors import does_not_exist, invalid
 from intentscore.local.information_schema import hidden
 from intentscore.local.names import ObjectName, like_pattern
@@ -153,6 +154,20 @@ def columns_of(*texts: str, **others: ColumnType) -> dict[str, ColumnType]:
     return {"created_on": TIMESTAMP_LTZ, **dict.fromkeys(texts, TEXT), **others}
 
 
+TERSE = {"created_on": TIMESTAMP_LTZ, **dict.fromkeys(("name", "kind", "database_name", "schema_name"), TEXT)}
+
+
+def terse(head: Statement, answer: Result, kind: str | None = None) -> Result:
+    """The answer, or what SHOW TERSE keeps of it: nothing stands where a column does not apply.
+
+    `kind` is what objects of one kind are, where the answer does not say it.
+    """
+    if head.words[1] != "TERSE":
+        return answer
+    found = [{"kind": kind, **row} for row in answer.table.to_pylist()]
+    return results.rows(TERSE, [[row.get(name) for name in TERSE] for row in found])
+
+
 @statement("SHOW VIEWS", "SHOW TERSE VIEWS")
 def show_views(session: Session, head: Statement) -> Result:
     """`text` is the statement as its author wrote it: the Feature Store's client reads the query out of it."""
@@ -164,7 +179,7 @@ def show_views(session: Session, head: Statement) -> Result:
                      text, "false", "false", "ROLE", "OFF"])  # fmt: skip
     columns = columns_of("name", "reserved", "database_name", "schema_name", "owner", "comment", "text", "is_secure",
                        "is_materialized", "owner_role_type", "change_tracking")  # fmt: skip
-    return results.rows(columns, rows[: listing.limit])
+    return terse(head, results.rows(columns, rows[: listing.limit]), "VIEW")
 
 
 @statement("SHOW SCHEMAS", "SHOW TERSE SCHEMAS")
@@ -187,7 +202,7 @@ def show_schemas(session: Session, head: Statement) -> Result:
     ]
     columns = columns_of("name", "is_default", "is_current", "database_name", "owner", "comment", "options",
                        "retention_time", "owner_role_type")  # fmt: skip
-    return results.rows(columns, rows[: listing.limit])
+    return terse(head, results.rows(columns, rows[: listing.limit]))
 
 
 def _schemas(session: Session, database: str) -> Iterable[list[Any]]:
@@ -207,26 +222,11 @@ def show_databases(session: Session, head: Statement) -> Result:
     listing = named_listing(head.scanner)
     columns = columns_of("name", "is_default", "is_current", "origin", "owner", "comment", "options", "retention_time",
                        "kind", "owner_role_type")  # fmt: skip
-    return results.rows(
-        columns,
-        [
-            [
-                session.catalog.entries("DATABASE", name)[0].created_on,
-                name,
-                "N",
-                "Y" if name == session.database else "N",
-                "",
-                OWNER,
-                session.catalog.entries("DATABASE", name)[0].comment,
-                "",
-                "1",
-                "STANDARD",
-                "ROLE",
-            ]
-            for name in session.engine.databases()
-            if listing.wants(name)
-        ][: listing.limit],
-    )
+    rows = []
+    for name in filter(listing.wants, session.engine.databases()):
+        entry, current = session.catalog.entries("DATABASE", name)[0], "Y" if name == session.database else "N"
+        rows.append([entry.created_on, name, "N", current, "", OWNER, entry.comment, "", "1", "STANDARD", "ROLE"])
+    return terse(head, results.rows(columns, rows[: listing.limit]))
 
 
 @statement(
@@ -245,12 +245,7 @@ def show_nothing(session: Session, head: Statement) -> Result:
 @statement("DROP ONLINE FEATURE TABLE", effect=Effect.DEFINE)
 def drop_online_feature_table(session: Session, head: Statement) -> Result:
     """The Feature Store's client drops one before it replaces a view; there is none to drop."""
-    quietly = head.if_exists()
-    name = session.resolve(head.scanner.name())
-    head.scanner.end()
-    if not quietly:
-        raise does_not_exist("Online Feature Table", str(name))
-    return results.already_dropped(name.name)
+    return drop(session, head, "Online Feature Table", lambda session, name: False)
 
 
 # ---------------------------------------------------------------------------- describe

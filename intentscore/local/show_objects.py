@@ -9,15 +9,13 @@ from intentscore.local.catalog import CLUSTERING, EPOCH, OWNER, TABLE
 from intentscore.local.errors import does_not_exist
 from intentscore.local.names import ObjectName
 from intentscore.local.results import Result
-from intentscore.local.show import Listing, Relation, columns_of, linear, named_listing, read_listing, relations
+from intentscore.local.show import Listing, Relation, columns_of, linear, named_listing, read_listing, relations, terse
 from intentscore.local.statements import Statement, statement
 from intentscore.local.tables import DYNAMIC
 from intentscore.local.types import NUMBER, TEXT
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
-
-_TERSE = ("created_on", "name", "kind", "database_name", "schema_name")
 
 
 @statement("SHOW TABLES", "SHOW TERSE TABLES")
@@ -29,7 +27,7 @@ def show_tables(session: Session, head: Statement) -> Result:
         "name", "database_name", "schema_name", "kind", "comment", "cluster_by", "owner", "retention_time",
         "owner_role_type", "is_dynamic", rows=NUMBER, bytes=NUMBER,
     )  # fmt: skip
-    return _terse(head, results.rows(columns, rows[: listing.limit]))
+    return terse(head, results.rows(columns, rows[: listing.limit]))
 
 
 def _table(session: Session, table: Relation) -> list[Any]:
@@ -79,14 +77,7 @@ def show_objects(session: Session, head: Statement) -> Result:
         "rows": NUMBER, "bytes": NUMBER,
         **dict.fromkeys(("owner", "retention_time", "owner_role_type", "is_hybrid", "is_dynamic", "is_iceberg"), TEXT),
     }  # fmt: skip
-    return _terse(head, results.rows(columns, sorted(rows, key=lambda row: row[1:4])[: listing.limit]))
-
-
-def _terse(head: Statement, answer: Result) -> Result:
-    if head.words[1] != "TERSE":
-        return answer
-    places = [answer.table.column_names.index(name) for name in _TERSE]
-    return Result(answer.table.select(_TERSE), [answer.columns[place] for place in places])
+    return terse(head, results.rows(columns, sorted(rows, key=lambda row: row[1:4])[: listing.limit]))
 
 
 @statement("SHOW USERS", "SHOW TERSE USERS")

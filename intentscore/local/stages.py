@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from intentscore.local import formats, names, results, types
 from intentscore.local.catalog import OWNER, already_there
+from intentscore.local.dropping import drop, remove_with_folders
 from intentscore.local.errors import already_exists, does_not_exist, invalid
 from intentscore.local.names import ObjectName
 from intentscore.local.results import Result
@@ -162,7 +163,7 @@ def create_stage(session: Session, head: Statement) -> Result:
     name = session.existing_schema(session.resolve(scanner.name()))
     options = scanner.options(dict.fromkeys(("FILE_FORMAT", "COMMENT", "DIRECTORY", "ENCRYPTION", "COPY_OPTIONS"), str))
     scanner.end()
-    if there := already_there(session, head, STAGE, name, quietly, _remove_stage):
+    if there := already_there(session, head, STAGE, name, quietly, _remove):
         return there
     entry = session.catalog.new(
         STAGE, name, options.get("COMMENT", ""), folder=session.engine.new_folder_name(),
@@ -176,30 +177,20 @@ def create_stage(session: Session, head: Statement) -> Result:
     return results.done(f"Stage area {name.name} successfully created.")
 
 
-def _remove_stage(session: Session, name: ObjectName) -> None:
-    entry = session.catalog.get(STAGE, name)
-    if entry is not None:
-        session.catalog.remove(STAGE, name)
-        folder = session.engine.folder("stages", entry.details["folder"])
-        session.transaction.after_commit(lambda: session.engine.storage.remove([folder]))
+def _remove(session: Session, name: ObjectName) -> bool:
+    return remove_with_folders(session, STAGE, name)
 
 
 def drop_temporary(session: Session) -> None:
     """What the session's temporary stages hold on disk goes with the session."""
     for entry in session.catalog.temporary():
         if entry.kind == STAGE:
-            _remove_stage(session, entry.name)
+            _remove(session, entry.name)
 
 
 @statement("DROP STAGE", effect=Effect.DEFINE)
 def drop_stage(session: Session, head: Statement) -> Result:
-    quietly = head.if_exists()
-    name = session.resolve(head.scanner.name())
-    head.scanner.end()
-    if session.catalog.get(STAGE, name) is None and not quietly:
-        raise does_not_exist("Stage", str(name))
-    _remove_stage(session, name)
-    return results.done(f"{name.name} successfully dropped.")
+    return drop(session, head, "Stage", _remove)
 
 
 @statement("SHOW STAGES")

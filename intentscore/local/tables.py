@@ -9,6 +9,7 @@ from sqlglot import Expr, exp
 
 from intentscore.local import keys, names, parsing, results, rewrites
 from intentscore.local.catalog import CLUSTERING, OF_TABLES, Entry
+from intentscore.local.dropping import drop, dropped
 from intentscore.local.errors import COMPILATION, SnowflakeError, already_exists, does_not_exist, unsupported
 from intentscore.local.names import ObjectName, display, fold, literal, quote
 from intentscore.local.results import Result
@@ -44,17 +45,15 @@ def create_database(session: Session, head: Statement) -> Result:
 def drop_database(session: Session, head: Statement) -> Result:
     quietly = head.if_exists()
     name = head.scanner.identifier()
-    head.scanner.accept("CASCADE")
+    head.scanner.accept("CASCADE") or head.scanner.accept("RESTRICT")
     head.scanner.end()
-    if name not in session.engine.databases():
-        if quietly:
-            return results.already_dropped(name)
-        raise does_not_exist("Database", name)
-    session.commit()
-    session.engine.drop_database(name)
-    if session.database == name:
-        session.database = session.schema = None
-    return results.done(f"{name} successfully dropped.")
+    was_there = name in session.engine.databases()
+    if was_there:
+        session.commit()
+        session.engine.drop_database(name)
+        if session.database == name:
+            session.database = session.schema = None
+    return dropped("Database", name, name, was_there=was_there, quietly=quietly)
 
 
 def _schema_name(session: Session, parts: list[str]) -> tuple[str, str]:
@@ -139,16 +138,14 @@ CONTAINER_PARAMETERS = (
 def drop_schema(session: Session, head: Statement) -> Result:
     quietly = head.if_exists()
     database, schema = _schema_name(session, head.scanner.name())
-    head.scanner.accept("CASCADE")
+    head.scanner.accept("CASCADE") or head.scanner.accept("RESTRICT")
     head.scanner.end()
-    if not session.schema_exists(database, schema):
-        if quietly:
-            return results.already_dropped(schema)
-        raise does_not_exist("Schema", f"{database}.{schema}")
-    _drop_schema(session, database, schema)
-    if (session.database, session.schema) == (database, schema):
-        session.schema = "PUBLIC" if session.schema_exists(database, "PUBLIC") else None
-    return results.done(f"{schema} successfully dropped.")
+    was_there = session.schema_exists(database, schema)
+    if was_there:
+        _drop_schema(session, database, schema)
+        if (session.database, session.schema) == (database, schema):
+            session.schema = "PUBLIC" if session.schema_exists(database, "PUBLIC") else None
+    return dropped("Schema", f"{database}.{schema}", schema, was_there=was_there, quietly=quietly)
 
 
 def _drop_schema(session: Session, database: str, schema: str) -> None:
@@ -203,19 +200,17 @@ def drop_temporary(session: Session, name: ObjectName) -> None:
 
 @statement("DROP TABLE", effect=Effect.DEFINE)
 def drop_table(session: Session, head: Statement) -> Result:
-    quietly = head.if_exists()
-    name = session.resolve(head.scanner.name())
-    head.scanner.accept("CASCADE") or head.scanner.accept("RESTRICT")
-    head.scanner.end()
+    return drop(session, head, "Table", _remove)
+
+
+def _remove(session: Session, name: ObjectName) -> bool:
     if name in session.temporary_tables:
         drop_temporary(session, name)
-    elif session.relation_kind(name) == "TABLE":
-        drop_relation(session, name)
-    elif quietly:
-        return results.already_dropped(name.name)
-    else:
-        raise does_not_exist("Table", str(name))
-    return results.done(f"{name.name} successfully dropped.")
+        return True
+    if session.relation_kind(name) != "TABLE":
+        return False
+    drop_relation(session, name)
+    return True
 
 
 @statement("ALTER TABLE", effect=Effect.DEFINE)

@@ -10,7 +10,8 @@ import pyarrow as pa
 from intentscore.local import results, types
 from intentscore.local.catalog import OWNER, already_there
 from intentscore.local.context_functions import context_function
-from intentscore.local.errors import does_not_exist, invalid
+from intentscore.local.dropping import drop
+from intentscore.local.errors import does_not_exist, invalid, unsupported
 from intentscore.local.names import ObjectName, split
 from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner
@@ -65,16 +66,21 @@ def alter_tag(session: Session, head: Statement) -> Result:
     ):
         return results.done()
     entry = _tag(session, scanner.name())
+    allowed = entry.details["allowed_values"] or []
     if scanner.accept("SET", "COMMENT", "="):
         entry.comment = scanner.string()
+    elif scanner.accept("UNSET", "COMMENT"):
+        entry.comment = ""
+    elif scanner.accept("UNSET", "ALLOWED_VALUES"):
+        entry.details["allowed_values"] = None
     elif scanner.accept("ADD"):
-        entry.details["allowed_values"] = [
-            *(entry.details["allowed_values"] or []),
-            *(_allowed_values(scanner) or []),
-        ]
-    elif scanner.accept("DROP"):
+        entry.details["allowed_values"] = [*allowed, *(_allowed_values(scanner) or [])]
+    elif scanner.accept("RENAME"):
+        raise unsupported("renaming a tag")
+    else:
+        scanner.expect("DROP")
         dropped = _allowed_values(scanner) or []
-        entry.details["allowed_values"] = [v for v in entry.details["allowed_values"] or [] if v not in dropped]
+        entry.details["allowed_values"] = [value for value in allowed if value not in dropped]
     scanner.end()
     session.catalog.put(entry)
     return results.done()
@@ -82,12 +88,7 @@ def alter_tag(session: Session, head: Statement) -> Result:
 
 @statement("DROP TAG", effect=Effect.DEFINE)
 def drop_tag(session: Session, head: Statement) -> Result:
-    quietly = head.if_exists()
-    name = session.resolve(head.scanner.name())
-    head.scanner.end()
-    if not session.catalog.remove(TAG, name) and not quietly:
-        raise does_not_exist("Tag", str(name))
-    return results.done(f"{name.name} successfully dropped.")
+    return drop(session, head, "Tag", lambda session, name: session.catalog.remove(TAG, name))
 
 
 @statement("SHOW TAGS")

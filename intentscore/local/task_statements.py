@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from intentscore.local import results, tasks
 from intentscore.local.catalog import OWNER
+from intentscore.local.dropping import drop
 from intentscore.local.errors import invalid
 from intentscore.local.names import ObjectName, fold
 from intentscore.local.results import Result
@@ -198,13 +199,14 @@ def _change(session: Session, scanner: Scanner, name: ObjectName) -> None:
 
 @statement("DROP TASK", effect=Effect.DEFINE)
 def drop_task(session: Session, head: Statement) -> Result:
-    quietly = head.if_exists()
-    name = session.resolve(head.scanner.name())
-    head.scanner.end()
-    if quietly and session.catalog.get(tasks.TASK, name) is None:
-        return results.done("Drop statement executed successfully.")
+    return drop(session, head, "Task", _remove)
+
+
+def _remove(session: Session, name: ObjectName) -> bool:
+    if session.catalog.get(tasks.TASK, name) is None:
+        return False
     tasks.drop(session, name)
-    return results.done(f"{name.name} successfully dropped.")
+    return True
 
 
 # ---------------------------------------------------------------------------- show, describe

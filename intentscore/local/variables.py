@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import pairwise
 from typing import Any
@@ -34,7 +35,17 @@ DEFAULT_PARAMETERS: dict[str, Any] = {
 }
 
 
-def with_variables(text: str, variables: Mapping[str, Any]) -> str:
+@dataclass(frozen=True)
+class SessionVariable:
+    """What SET has stored; `type` is the wire's name of the value's type."""
+
+    value: Any
+    type: str
+    created_on: datetime
+    updated_on: datetime
+
+
+def with_variables(text: str, variables: Mapping[str, SessionVariable]) -> str:
     """The statement with `$NAME` replaced by the variable's value; `$1` and `$$…$$` stay."""
     if "$" not in text:
         return text
@@ -47,7 +58,7 @@ def with_variables(text: str, variables: Mapping[str, Any]) -> str:
         name = after.text.upper()
         if name not in variables:
             raise invalid(f"error line {token.line} at position {token.col}\nSession variable '${name}' does not exist")
-        pieces += [text[at : token.start], as_text(variables[name])]
+        pieces += [text[at : token.start], as_text(variables[name].value)]
         at = after.end + 1
     return "".join([*pieces, text[at:]])
 

@@ -9,13 +9,14 @@ from sqlglot import Expr, exp
 
 from intentscore.local import computed_views, parsing, results, spelling, sql, types
 from intentscore.local.columns import NOT_NULL
+from intentscore.local.dropping import drop
 from intentscore.local.errors import already_exists, does_not_exist, invalid
 from intentscore.local.names import ObjectName, display, literal, quote
 from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner
 from intentscore.local.shapes import Field
 from intentscore.local.statements import Effect, Statement, statement
-from intentscore.local.tables import DYNAMIC, drop_relation, drop_temporary, refuse_other_kind, rename, renamed
+from intentscore.local.tables import drop_relation, drop_temporary, refuse_other_kind, rename, renamed
 from intentscore.local.tags import read_tag_values, set_tags, unset_tags
 from intentscore.local.types import ColumnType
 
@@ -177,7 +178,18 @@ def declared(known: dict[str, ColumnType]) -> dict[str, str]:
 
 @statement("DROP VIEW", effect=Effect.DEFINE)
 def drop_view(session: Session, head: Statement) -> Result:
-    return drop(session, head, VIEW)
+    return drop(session, head, "View", _remove)
+
+
+def _remove(session: Session, name: ObjectName) -> bool:
+    if name in session.temporary_tables:
+        drop_temporary(session, name)
+        session.catalog.remove(VIEW, name)
+        return True
+    if session.relation_kind(name) != VIEW:
+        return False
+    drop_relation(session, name)
+    return True
 
 
 @statement("ALTER VIEW", effect=Effect.DEFINE)
@@ -211,20 +223,3 @@ def alter(session: Session, scanner: Scanner, name: ObjectName, kind: str) -> No
         scanner.expect("COMMENT")
         session.fetch(f"COMMENT ON COLUMN {name.duckdb}.{quote(column)} IS {literal(scanner.string())}")
     scanner.end()
-
-
-def drop(session: Session, head: Statement, kind: str) -> Result:
-    quietly = head.if_exists()
-    name = session.resolve(head.scanner.name())
-    head.scanner.accept("CASCADE") or head.scanner.accept("RESTRICT")
-    head.scanner.end()
-    if kind == VIEW and name in session.temporary_tables:
-        drop_temporary(session, name)
-        session.catalog.remove(VIEW, name)
-    elif session.relation_kind(name) == "VIEW" if kind == VIEW else session.catalog.get(DYNAMIC, name):
-        drop_relation(session, name)
-    elif quietly:
-        return results.already_dropped(name.name)
-    else:
-        raise does_not_exist(kind.title(), str(name))
-    return results.done(f"{name.name} successfully dropped.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from intentscore.local import results
 from intentscore.local.catalog import OWNER, Entry, in_account
+from intentscore.local.dropping import dropped
 from intentscore.local.errors import SnowflakeError, already_exists, does_not_exist, invalid
 from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner
@@ -153,13 +154,10 @@ def drop_warehouse(session: Session, head: Statement) -> Result:
     head.scanner.end()
     if name == session.engine.warehouse:
         raise invalid(f"{name} is the warehouse the local engine starts its sessions on: it cannot be dropped")
-    if not session.catalog.remove(WAREHOUSE, in_account(name)):
-        if quietly:
-            return results.already_dropped(name)
-        raise does_not_exist("Warehouse", name)
-    if session.warehouse == name:
+    was_there = session.catalog.remove(WAREHOUSE, in_account(name))
+    if was_there and session.warehouse == name:
         session.warehouse = None
-    return results.done(f"{name} successfully dropped.")
+    return dropped("Warehouse", name, name, was_there=was_there, quietly=quietly)
 
 
 @statement("USE WAREHOUSE", effect=Effect.CONTROL)

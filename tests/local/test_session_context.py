@@ -44,6 +44,15 @@ def test_variables_stand_for_their_values(connection: SnowflakeConnection) -> No
     assert run(connection, "SELECT $MOST + 1") == [(4,)]
 
 
+def test_variables_are_shown_with_their_types(connection: SnowflakeConnection) -> None:
+    run(connection, "SET (FIRST_ONE, OTHER) = (1, 'x')", "SET FIRST_ONE = 2.5::FLOAT")
+    found = run(connection, "SHOW VARIABLES")
+    assert [row[3:] for row in found] == [("FIRST_ONE", "2.5", "real", ""), ("OTHER", "x", "text", "")]
+    created_on, updated_on = found[0][1:3]
+    assert created_on < updated_on
+    assert [row[3] for row in run(connection, "SHOW VARIABLES LIKE 'oth%'")] == ["OTHER"]
+
+
 def test_variables_name_objects(connection: SnowflakeConnection) -> None:
     run(connection, "SET TARGET = 'MADE_BY_NAME'", "CREATE TABLE IDENTIFIER($TARGET) (N INT)")
     assert [row[1] for row in run(connection, "SHOW TABLES")] == ["MADE_BY_NAME"]

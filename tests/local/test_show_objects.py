@@ -31,6 +31,25 @@ def test_schemas_are_limited_and_users_listed(connection: SnowflakeConnection, s
     assert [row["name"] for row in listed(connection, "SHOW USERS LIKE '%%'")] == ["LOCAL"]
 
 
+def test_what_is_shown_tersely_has_the_same_columns_for_every_kind(
+    connection: SnowflakeConnection, schema: str
+) -> None:
+    for text in ("CREATE TABLE t (n INT)", "CREATE VIEW v AS SELECT n FROM t"):
+        connection.cursor().execute(text)
+    here = {"database_name": "INTENTSCORE", "schema_name": schema}
+    for shown, expected in {
+        "TABLES": {"name": "T", "kind": "TABLE", **here},
+        "VIEWS": {"name": "V", "kind": "VIEW", **here},
+        f"SCHEMAS LIKE '{schema}'": {"name": schema, "kind": None, **here, "schema_name": None},
+        "DATABASES LIKE 'INTENTSCORE'": {
+            "name": "INTENTSCORE", "kind": "STANDARD", "database_name": None, "schema_name": None,
+        },
+    }.items():  # fmt: skip
+        (row,) = listed(connection, f"SHOW TERSE {shown}")
+        assert row.pop("created_on") is not None
+        assert row == expected
+
+
 def test_counted_columns_are_told_apart(connection: SnowflakeConnection, schema: str) -> None:
     connection.cursor().execute("CREATE TABLE t (id INT AUTOINCREMENT START 10 INCREMENT 5, n INT)")
     query = (
