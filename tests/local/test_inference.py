@@ -192,3 +192,16 @@ def test_a_method_may_be_called_like_a_function_of_sql(session: Session, method:
     """The parser reads it as the model's: what is missing is the method, not the sense of the statement."""
     with pytest.raises(SnowparkSQLException, match=rf"Function '.*INTENT.*!{method}' does not exist"):
         session.sql(f"SELECT MODEL(INTENT, V1)!{method}(PAGE_VALUES, EXIT_RATES, 1) AS R FROM VISITS").collect()
+
+
+def test_a_model_is_commented_and_deleted_with_its_files(session: Session) -> None:
+    registry = Registry(session)
+    models.log(session, BOOSTER, "PASSING")
+    registry.get_model("PASSING").comment = "it's for a test"
+    session.sql("COMMENT ON MODEL INTENT IS 'stays'").collect()
+    shown = {row["name"]: row["comment"] for row in session.sql("SHOW MODELS").collect()}
+    assert (shown["PASSING"], shown["INTENT"]) == ("it's for a test", "stays")
+    registry.delete_model("PASSING")
+    for statement in ("LIST 'snow://model/PASSING/versions/V1/'", "SHOW VERSIONS IN MODEL PASSING"):
+        with pytest.raises(SnowparkSQLException, match="does not exist"):
+            session.sql(statement).collect()
