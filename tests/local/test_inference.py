@@ -14,13 +14,7 @@ from snowflake.snowpark.exceptions import SnowparkSQLException
 from intentscore.local.engine import Endpoint
 from tests.local import models
 
-# snowflake-ml-python leaves the folder it packs a model in to the garbage collector.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::ResourceWarning",
-    "ignore::pytest.PytestUnraisableExceptionWarning",
-    "ignore:When invoking partitioned",
-    "ignore:is_datetime64tz_dtype",
-)
+pytestmark = pytest.mark.filterwarnings("ignore:When invoking partitioned", "ignore:is_datetime64tz_dtype")
 VISITS = models.visits(60, seed=3)
 BOOSTER = models.booster()
 SCORES = np.asarray(BOOSTER.predict(VISITS[models.FEATURES]))
@@ -196,7 +190,7 @@ def test_a_method_may_be_called_like_a_function_of_sql(session: Session, method:
 
 def test_a_model_is_commented_and_deleted_with_its_files(session: Session) -> None:
     registry = Registry(session)
-    models.log(session, BOOSTER, "PASSING")
+    session.sql("CREATE MODEL PASSING WITH VERSION V1 FROM MODEL INTENT VERSION V1").collect()
     registry.get_model("PASSING").comment = "it's for a test"
     session.sql("COMMENT ON MODEL INTENT IS 'stays'").collect()
     shown = {row["name"]: row["comment"] for row in session.sql("SHOW MODELS").collect()}

@@ -19,8 +19,6 @@ from snowflake.snowpark.exceptions import SnowparkSQLException
 from intentscore.local.engine import Endpoint
 from tests.local import models
 
-# snowflake-ml-python leaves the folder it packs a model in to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 _VERSIONS = itertools.count(2)
 DAYS = 3
 START = datetime.now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=10)

@@ -36,11 +36,6 @@ HAVE_DATASET = bool(os.environ.get("INTENTSCORE_DATASET"))
 SIMULATED = 3000
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    # snowflake.ml leaves the folder in which it packs a model to the garbage collector
-    config.addinivalue_line("filterwarnings", "ignore:Implicitly cleaning up:ResourceWarning")
-
-
 @dataclass(frozen=True)
 class Workspace:
     """One schema on the shared engine; services work in the session's current schema."""
