@@ -149,6 +149,8 @@ def _load_directly(session: Session, load: Load, mapping: Mapping, file: Path) -
             relation = mapping.read(lambda table: stack.enter_context(session.registered(table)))
             query = f"INSERT INTO {session.physical(load.target)} ({named}) SELECT {cells} FROM {relation}"
             return int(session.fetch(query)[0][0])
+    except duckdb.InterruptException:
+        raise
     except duckdb.Error as error:
         found = errors.from_duckdb(error)
         raise SnowflakeError(
