@@ -52,8 +52,15 @@ class Upload:
 
     def was_cut(self, path: Path) -> bool:
         source = Path(self.source).parent / path.name
-        is_source = source.is_file() and filecmp.cmp(path, source, shallow=False)
-        return not is_source and (_has_hole(path) or _has_zeros(path) or _is_emptied(path, source))
+        if source.is_file() and filecmp.cmp(path, source, shallow=False):
+            return False
+        if self._has_changed(source) or self._has_changed(source.with_name(path.name.removesuffix(".gz"))):
+            return _has_hole(path)
+        return _has_hole(path) or _has_zeros(path) or _is_emptied(path, source)
+
+    def _has_changed(self, source: Path) -> bool:
+        """A client changes a file it has sent: what came of it may well be zeros."""
+        return source.is_file() and source.stat().st_mtime_ns > self.begun
 
 
 def put_aside(folder: Path, upload: Upload) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,19 @@ def test_a_session_that_replaces_a_file_twice_writes_down_the_second_time_only(t
     begun.begin(stage, "/changed/other.bin", overwrite=True)
     assert [path.read_bytes() for path in (tmp_path / "replaced").glob("*/copies/*")] == [b"second"]
     assert len(list((tmp_path / "replaced").iterdir())) == 2
+
+
+@pytest.mark.parametrize("name", ["zeros.bin", "zeros.bin.gz"])
+def test_an_upload_whose_source_has_changed_since_had_come(tmp_path: Path, stage: Path, name: str) -> None:
+    content = os.urandom(10_000) + bytes(10_000)
+    (stage / name).write_bytes(b"old")
+    _begun(tmp_path, f"{tmp_path}/zeros.bin")
+    (stage / name).write_bytes(content)
+    source = tmp_path / "zeros.bin"
+    source.write_bytes(b"another")
+    os.utime(source, (time.time() + 1, time.time() + 1))
+    _mended(tmp_path)
+    assert (stage / name).read_bytes() == content
 
 
 def test_what_an_upload_left_alone_stays(tmp_path: Path, stage: Path) -> None:
