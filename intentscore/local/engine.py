@@ -51,6 +51,10 @@ DATABASE = "INTENTSCORE"
 WAIT_S = 0.05
 MAX_PAUSE_S = 8
 SESSION_IDLE_S = 4 * 3600
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "lambda_syntax": "ENABLE_SINGLE_ARROW",
+    "variant_minimum_shredding_size": "-1",  # what DuckDB shreds forgets whether a null was JSON's or SQL's
+}
 RECURSION_LIMIT = 20_000  # clients nest subqueries hundreds deep, and a syntax tree is walked from function to function
 
 
@@ -98,7 +102,7 @@ class Engine:
         self.guests: dict[str, Session] = {}
         self.workers = workers.Workers(root / "handlers")
         self.host, self.port, self.downloads_port = HOST, 0, 0
-        self._root_connection = duckdb.connect(config={"lambda_syntax": "ENABLE_SINGLE_ARROW"})
+        self._root_connection = duckdb.connect(config=_SETTINGS)
         self._root_connection.execute("SET GLOBAL TimeZone = 'UTC'").fetchall()
         for definition in macros.for_duckdb():
             self._root_connection.execute(definition).fetchall()

@@ -179,9 +179,13 @@ def _encoded(array: pa.Array, column: ColumnType) -> pa.Array:
     return array
 
 
+_UNDEFINED = '"\ue000undefined"'  # an element of an array without a value, see functions/1_semistructured.sql
+
+
 def _printed(value: Any) -> str:
     """Semi-structured values as an account prints them: keys in order, indented by two."""
-    return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True, default=str)
+    text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True, default=str)
+    return text.replace(_UNDEFINED, "undefined")
 
 
 def _indented(text: str) -> str:

@@ -87,14 +87,14 @@ class _Shaper:
         return None
 
     def _changes(self, node: Expr, ctes: Ctes) -> None:
-        """Settle the types of what a DML statement compares and assigns, where a TIMESTAMP_TZ is among its columns."""
+        """Settle the types of what a DML statement compares and assigns, where it matters which they are."""
         given = node.args.get("using")
         beside = [given] if isinstance(given, Expr) else list(given or [])
         if (from_ := node.args.get("from_")) is not None:
             beside += [from_.this, *(join.this for join in from_.this.args.get("joins") or [])]
         scope = _Scope([self._source(source, ctes) for source in (node.this, *beside)], ctes)
         kinds = [field.type for source in scope.sources for field in source.fields or []]
-        if types.TIMESTAMP_TZ.wire in {kind.wire for kind in kinds if kind is not None}:
+        if {types.TIMESTAMP_TZ.wire, types.VARIANT.wire} & {kind.wire for kind in kinds if kind is not None}:
             for part in (*node.expressions, *(node.args.get(key) for key in ("where", "on", "whens"))):
                 if isinstance(part, Expr):
                     self._visit(part, scope)
@@ -251,7 +251,7 @@ class _Shaper:
             case exp.Case() | exp.If():
                 return self._branches(node, scope)
             case exp.Anonymous() if expression_types.called(node) == "IFF" and len(node.expressions) == 3:
-                parts = [self.expression(e, scope) for e in node.expressions[1:]]
+                _, *parts = [self.expression(e, scope) for e in node.expressions]
                 return Field("", expression_types.common([p.type for p in parts]), any(p.nullable for p in parts))
             case exp.Coalesce():
                 parts = [self.expression(e, scope) for e in (node.this, *node.expressions)]
@@ -299,8 +299,13 @@ class _Shaper:
         if isinstance(node, exp.Case):
             results = [when.args["true"] for when in node.args["ifs"]]
             default = node.args.get("default")
+            conditions = [node.this, *(when.this for when in node.args["ifs"])]
         else:
+            conditions = [node.this]
             results, default = [node.args["true"]], node.args.get("false")
+        for condition in conditions:
+            if condition is not None:
+                self.expression(condition, scope)
         parts = [self.expression(r, scope) for r in results]
         parts.append(self.expression(default, scope) if default is not None else UNKNOWN)
         return Field("", expression_types.common([p.type for p in parts]), any(p.nullable for p in parts))

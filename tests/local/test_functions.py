@@ -138,7 +138,6 @@ JSON = [
         "object_construct('o', object_construct('at', '2024-01-02'::timestamp_ntz))",
         {"o": {"at": "2024-01-02 00:00:00.000"}},
     ),
-    ("array_construct(n, nothing) from values (1, null) as t(n, nothing)", [1, None]),
     ("array_unique_agg(n) from (select 1 as n where false)", []),
     ("array_cat([1], ['x'])", [1, "x"]),
     ("to_geography('POINT(30 10)')", {"coordinates": [30, 10], "type": "Point"}),

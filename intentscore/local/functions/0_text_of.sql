@@ -6,7 +6,7 @@ CREATE OR REPLACE MACRO sf_double_text(v) AS list_transform([v], x -> CASE WHEN 
 CREATE OR REPLACE MACRO sf_timestamp_text(v) AS strftime(v, '%Y-%m-%d %H:%M:%S.%g');
 CREATE OR REPLACE MACRO sf_variant_text(v) AS list_transform([v], x -> CASE
     WHEN x IS NULL THEN NULL
-    WHEN starts_with(variant_typeof(x), 'ARRAY') OR starts_with(variant_typeof(x), 'OBJECT') THEN CAST(to_json(x) AS VARCHAR)
+    WHEN starts_with(variant_typeof(x), 'ARRAY') OR starts_with(variant_typeof(x), 'OBJECT') THEN replace(CAST(to_json(x) AS VARCHAR), '"' || chr(57344) || 'undefined"', 'undefined')
     WHEN variant_typeof(x) IN ('DOUBLE', 'FLOAT') THEN sf_double_text(TRY_CAST(x AS DOUBLE))
     WHEN variant_typeof(x) = 'BLOB' THEN hex(TRY_CAST(x AS BLOB))
     WHEN variant_typeof(x) LIKE 'TIMESTAMP%TZ' THEN strftime(TRY_CAST(x AS TIMESTAMPTZ), '%Y-%m-%d %H:%M:%S.%g ') || sf_offset_text(TRY_CAST(x AS TIMESTAMPTZ))

@@ -2,24 +2,39 @@
 -- A macro is chosen by the types of its arguments when the statement is bound, so that the result has the type
 -- Snowflake documents.
 
+-- A JSON null is a VARIANT that is there and holds nothing: IS NULL is false of it, its text, its number… are NULL, and
+-- it is equal to itself. Only these bytes make one. Within the array or object of a VARIANT DuckDB has one kind of NULL,
+-- the JSON null; an element without a value (`undefined`), which is SQL NULL, is held there as a mark.
+CREATE OR REPLACE MACRO sf_json_null() AS variant_bytes_to_variant('\x01\x00\x00\x00'::BLOB);
+CREATE OR REPLACE MACRO sf_undefined() AS CAST(chr(57344) || 'undefined' AS VARIANT);
+CREATE OR REPLACE MACRO sf_holds_nothing(v) AS variant_typeof(v) = 'VARIANT_NULL';
+CREATE OR REPLACE MACRO sf_element_out(x) AS CASE WHEN x IS NULL THEN sf_json_null() WHEN x = sf_undefined() THEN NULL ELSE x END;
+CREATE OR REPLACE MACRO sf_elements_out(l) AS list_transform(l, x -> sf_element_out(x));
+CREATE OR REPLACE MACRO sf_elements_in(l) AS list_transform(l, x -> coalesce(x, sf_undefined()));
+CREATE OR REPLACE MACRO sf_variant_of_json(j) AS list_transform([j], x -> coalesce(CAST(x AS VARIANT), CASE WHEN x IS NOT NULL THEN sf_json_null() END))[1];
+
 -- The JSON of a value: the moments in it in the form an account writes them in, with
 -- milliseconds, and the keys of an object in order.
 CREATE OR REPLACE MACRO sf_is_moment(v) AS variant_typeof(v) LIKE 'TIMESTAMP%' AND variant_typeof(v) NOT LIKE '%TZ';
 CREATE OR REPLACE MACRO sf_written(v) AS CASE WHEN sf_is_moment(v) THEN CAST(sf_timestamp_text(TRY_CAST(v AS TIMESTAMP)) AS VARIANT) ELSE v END;
 CREATE OR REPLACE MACRO sf_json_of(v MAP(VARCHAR, VARIANT)) AS to_json(map_from_entries(
         list_transform(list_sort(map_keys(v)), k -> struct_pack(key := k, value := sf_written(v[k]))))),
-    (v VARIANT[]) AS CASE WHEN len(list_filter(v, x -> sf_is_moment(x))) > 0 THEN to_json(list_transform(v, x -> sf_written(x))) ELSE to_json(v) END,
+    (v VARIANT[]) AS CASE WHEN len(list_filter(v, x -> x IS NULL OR sf_is_moment(x))) > 0
+        THEN to_json(list_transform(v, x -> coalesce(sf_written(x), sf_undefined()))) ELSE to_json(v) END,
     (v VARIANT) AS to_json(sf_written(v)),
     (v) AS to_json(v);
+CREATE OR REPLACE MACRO sf_json_text(j) AS replace(CAST(j AS VARCHAR), '"' || chr(57344) || 'undefined"', 'undefined');
 
 CREATE OR REPLACE MACRO sf_to_variant(v VARIANT) AS v,
     (v MAP(VARCHAR, VARIANT)) AS CAST(sf_json_of(v) AS VARIANT),
-    (v) AS CASE WHEN typeof(v) = 'INTERVAL' THEN CAST(sf_clock_text(TRY_CAST(CAST(v AS VARCHAR) AS INTERVAL)) AS VARIANT) ELSE CAST(v AS VARIANT) END;
+    (v VARIANT[]) AS CAST(sf_elements_in(v) AS VARIANT),
+    (v) AS CASE WHEN typeof(v) = 'INTERVAL' THEN CAST(sf_clock_text(TRY_CAST(CAST(v AS VARCHAR) AS INTERVAL)) AS VARIANT)
+        WHEN typeof(v) = 'JSON' THEN sf_variant_of_json(TRY_CAST(CAST(v AS VARCHAR) AS JSON)) ELSE CAST(v AS VARIANT) END;
 
 CREATE OR REPLACE MACRO sf_is_kind(v, kind) AS variant_typeof(v) = kind OR starts_with(variant_typeof(v), kind || '(');
 
 CREATE OR REPLACE MACRO sf_object_of_json(v) AS map_from_entries(list_transform(
-    map_entries(CAST(v AS MAP(VARCHAR, JSON))), e -> struct_pack(key := e.key, value := CAST(e.value AS VARIANT))));
+    map_entries(CAST(v AS MAP(VARCHAR, JSON))), e -> struct_pack(key := e.key, value := coalesce(CAST(e.value AS VARIANT), sf_json_null()))));
 
 CREATE OR REPLACE MACRO sf_row_json(r) AS CASE WHEN contains(typeof(r), ' INTERVAL')
     THEN error('000002:0A000:Unsupported feature: the local engine does not support OBJECT_CONSTRUCT(*) over a column of type TIMESTAMP_TZ: name the columns.') ELSE to_json(r) END;
@@ -27,13 +42,13 @@ CREATE OR REPLACE MACRO sf_is_list(v) AS sf_is_kind(v, 'ARRAY');
 CREATE OR REPLACE MACRO sf_is_map(v) AS sf_is_kind(v, 'OBJECT');
 
 CREATE OR REPLACE MACRO sf_to_array(v VARIANT[]) AS v,
-    (v VARIANT) AS list_transform([v], x -> CASE WHEN x IS NULL THEN NULL WHEN sf_is_list(x) THEN TRY_CAST(x AS VARIANT[]) ELSE [x] END)[1],
+    (v VARIANT) AS list_transform([v], x -> CASE WHEN sf_holds_nothing(x) THEN NULL WHEN sf_is_list(x) THEN sf_elements_out(TRY_CAST(x AS VARIANT[])) ELSE [x] END)[1],
     (v MAP(VARCHAR, VARIANT)) AS [CAST(to_json(v) AS VARIANT)],
-    (v) AS CASE WHEN v IS NULL THEN NULL WHEN sf_is_list(CAST(v AS VARIANT)) THEN TRY_CAST(CAST(v AS VARIANT) AS VARIANT[])
+    (v) AS CASE WHEN v IS NULL THEN NULL WHEN sf_is_list(CAST(v AS VARIANT)) THEN sf_elements_out(TRY_CAST(CAST(v AS VARIANT) AS VARIANT[]))
                 ELSE [CAST(v AS VARIANT)] END;
 
 CREATE OR REPLACE MACRO sf_to_object(v MAP(VARCHAR, VARIANT)) AS v,
-    (v VARIANT) AS list_transform([v], x -> CASE WHEN x IS NULL THEN NULL WHEN sf_is_map(x) THEN sf_object_of_json(to_json(x))
+    (v VARIANT) AS list_transform([v], x -> CASE WHEN sf_holds_nothing(x) THEN NULL WHEN sf_is_map(x) THEN sf_object_of_json(to_json(x))
                         ELSE error('100071:22000:Failed to cast variant value ' || CAST(to_json(x) AS VARCHAR) || ' to OBJECT') END)[1],
     (v) AS sf_object_of_json(to_json(v));
 
@@ -41,35 +56,37 @@ CREATE OR REPLACE MACRO sf_to_object(v MAP(VARCHAR, VARIANT)) AS v,
 CREATE OR REPLACE MACRO sf_relaxed_json(v) AS
     list_transform([v], x -> CASE WHEN json_valid(x) THEN x
          ELSE regexp_replace(regexp_replace(regexp_replace(replace(x, '''', '"'),
-              '([{,]\s*)([A-Za-z_][A-Za-z_0-9]*)\s*:', '\1"\2":', 'g'), ',\s*([\]}])', '\1', 'g'), '\bundefined\b', 'null', 'g') END)[1];
+              '([{,]\s*)([A-Za-z_][A-Za-z_0-9]*)\s*:', '\1"\2":', 'g'), ',\s*([\]}])', '\1', 'g'),
+              '([\[,:]\s*)undefined\b', '\1"' || chr(57344) || 'undefined"', 'g') END)[1];
 
 CREATE OR REPLACE MACRO sf_try_parse_json(v VARIANT) AS v,
-    (v) AS CAST(TRY_CAST(sf_relaxed_json(CAST(v AS VARCHAR)) AS JSON) AS VARIANT);
+    (v) AS sf_variant_of_json(TRY_CAST(sf_relaxed_json(CAST(v AS VARCHAR)) AS JSON));
 CREATE OR REPLACE MACRO sf_parse_json(v VARIANT) AS v,
     (v VARCHAR) AS list_transform([v], x -> CASE WHEN trim(x) = '' THEN NULL WHEN NOT json_valid(sf_relaxed_json(x))
             THEN error('100069:22P02:Error parsing JSON: ' || x)
-         ELSE CAST(TRY_CAST(sf_relaxed_json(x) AS JSON) AS VARIANT) END)[1];
+         ELSE sf_variant_of_json(TRY_CAST(sf_relaxed_json(x) AS JSON)) END)[1];
 CREATE OR REPLACE MACRO sf_check_json(v VARIANT) AS CAST(NULL AS VARCHAR),
     (v) AS CASE WHEN v IS NULL OR trim(v) = '' OR json_valid(sf_relaxed_json(CAST(v AS VARCHAR))) THEN NULL
          ELSE 'invalid JSON: ' || v END;
 
 CREATE OR REPLACE MACRO sf_to_json(v VARIANT) AS list_transform([v], x -> CASE WHEN variant_typeof(x) LIKE 'TIME%' AND variant_typeof(x) NOT LIKE 'TIMESTAMP%'
-        THEN '"' || strftime(CAST('1970-01-01' AS DATE) + TRY_CAST(x AS TIME), '%H:%M:%S') || '"' ELSE CAST(sf_json_of(x) AS VARCHAR) END)[1],
-    (v MAP(VARCHAR, VARIANT)) AS CAST(sf_json_of(v) AS VARCHAR),
-    (v VARIANT[]) AS CAST(sf_json_of(v) AS VARCHAR),
+        THEN '"' || strftime(CAST('1970-01-01' AS DATE) + TRY_CAST(x AS TIME), '%H:%M:%S') || '"' ELSE sf_json_text(sf_json_of(x)) END)[1],
+    (v MAP(VARCHAR, VARIANT)) AS sf_json_text(sf_json_of(v)),
+    (v VARIANT[]) AS sf_json_text(sf_json_of(v)),
     (v) AS CAST(to_json(v) AS VARCHAR);
-CREATE OR REPLACE MACRO sf_strip_null_value(v) AS v;
+CREATE OR REPLACE MACRO sf_strip_null_value(v VARIANT) AS list_transform([v], x -> CASE WHEN NOT sf_holds_nothing(x) THEN x END)[1], (v) AS v;
 
 -- Elements. The typed forms are found for `column:path`, `column[i]` and GET alike.
 CREATE OR REPLACE MACRO sf_element(v VARIANT, i) AS
-        CASE WHEN i >= 0 THEN TRY_CAST(v AS VARIANT[])[CAST(i AS BIGINT) + 1] END,
+        list_transform([TRY_CAST(v AS VARIANT[])], l -> CASE WHEN i BETWEEN 0 AND len(l) - 1 THEN sf_element_out(l[CAST(i AS BIGINT) + 1]) END)[1],
     (v VARIANT[], i) AS CASE WHEN i >= 0 THEN v[CAST(i AS BIGINT) + 1] END,
     (v MAP(VARCHAR, VARIANT), i) AS CAST(NULL AS VARIANT),
-    (v, i) AS TRY_CAST(CAST(v AS VARIANT) AS VARIANT[])[CAST(i AS BIGINT) + 1];
-CREATE OR REPLACE MACRO sf_field(v VARIANT, k) AS variant_extract(v, k),
+    (v, i) AS list_transform([TRY_CAST(CAST(v AS VARIANT) AS VARIANT[])], l -> CASE WHEN i BETWEEN 0 AND len(l) - 1
+        THEN sf_element_out(l[CAST(i AS BIGINT) + 1]) END)[1];
+CREATE OR REPLACE MACRO sf_field(v VARIANT, k) AS list_transform([v], x -> coalesce(variant_extract(x, k), CASE WHEN variant_exists(x, k) THEN sf_json_null() END))[1],
     (v MAP(VARCHAR, VARIANT), k) AS v[k],
     (v VARIANT[], k) AS CAST(NULL AS VARIANT),
-    (v, k) AS variant_extract(CAST(v AS VARIANT), k);
+    (v, k) AS list_transform([CAST(v AS VARIANT)], x -> coalesce(variant_extract(x, k), CASE WHEN variant_exists(x, k) THEN sf_json_null() END))[1];
 CREATE OR REPLACE MACRO sf_get(v VARIANT, i BIGINT) AS sf_element(v, i),
     (v VARIANT[], i BIGINT) AS sf_element(v, i),
     (v MAP(VARCHAR, VARIANT), k VARCHAR) AS v[k],
@@ -83,7 +100,7 @@ CREATE OR REPLACE MACRO sf_get(v VARIANT, i BIGINT) AS sf_element(v, i),
 CREATE OR REPLACE MACRO sf_get_ignore_case(v, k) AS
     list_filter(map_entries(sf_to_object(v)), e -> lower(e.key) = lower(k))[1].value;
 CREATE OR REPLACE MACRO sf_get_path(v, p) AS
-    CAST(json_extract(to_json(v), CASE WHEN starts_with(p, '[') THEN '$' || p ELSE '$.' || p END) AS VARIANT);
+    sf_variant_of_json(json_extract(to_json(v), CASE WHEN starts_with(p, '[') THEN '$' || p ELSE '$.' || p END));
 
 -- What is in a VARIANT.
 CREATE OR REPLACE MACRO sf_variant_kind(v) AS list_transform([variant_typeof(v)], t -> CASE
@@ -118,7 +135,7 @@ CREATE OR REPLACE MACRO sf_is_integer(v) AS sf_in_variant(v) = 'INTEGER';
 CREATE OR REPLACE MACRO sf_is_decimal(v) AS sf_in_variant(v) IN ('INTEGER', 'DECIMAL');
 CREATE OR REPLACE MACRO sf_is_double(v) AS sf_in_variant(v) IN ('INTEGER', 'DECIMAL', 'DOUBLE');
 CREATE OR REPLACE MACRO sf_is_real(v) AS sf_in_variant(v) IN ('INTEGER', 'DECIMAL', 'DOUBLE');
-CREATE OR REPLACE MACRO sf_is_null_value(v) AS variant_typeof(CAST(v AS VARIANT)) = 'VARIANT_NULL';
+CREATE OR REPLACE MACRO sf_is_null_value(v) AS list_transform([CAST(v AS VARIANT)], x -> CASE WHEN x IS NOT NULL THEN sf_holds_nothing(x) END)[1];
 
 CREATE OR REPLACE MACRO sf_as_array(v) AS CASE WHEN sf_is_array(v) THEN sf_to_array(v) END;
 CREATE OR REPLACE MACRO sf_as_object(v) AS CASE WHEN sf_is_object(v) THEN sf_object_of_json(to_json(v)) END;
@@ -144,11 +161,13 @@ CREATE OR REPLACE MACRO sf_array_append(a, v) AS list_append(sf_to_array(a), sf_
 CREATE OR REPLACE MACRO sf_array_prepend(a, v) AS list_prepend(sf_to_variant(v), sf_to_array(a));
 CREATE OR REPLACE MACRO sf_array_cat(a, b) AS CASE WHEN a IS NOT NULL AND b IS NOT NULL
     THEN list_concat(sf_to_array(a), sf_to_array(b)) END;
-CREATE OR REPLACE MACRO sf_array_compact(a) AS list_filter(sf_to_array(a), x -> x IS NOT NULL);
+CREATE OR REPLACE MACRO sf_array_compact(a) AS list_filter(sf_to_array(a), x -> NOT sf_holds_nothing(x));
+CREATE OR REPLACE MACRO sf_array_construct_compact(l) AS list_filter(l, x -> x IS NOT NULL);
 -- Elements are compared one by one: DuckDB's own search takes 1 and 1 for different when their integer types are.
 CREATE OR REPLACE MACRO sf_is_numeric(v) AS variant_typeof(v) LIKE '%INT%' OR variant_typeof(v) LIKE 'DECIMAL%' OR variant_typeof(v) IN ('FLOAT', 'DOUBLE');
 CREATE OR REPLACE MACRO sf_same(a, b) AS a = b OR (sf_is_numeric(a) AND sf_is_numeric(b) AND TRY_CAST(a AS DOUBLE) = TRY_CAST(b AS DOUBLE));
-CREATE OR REPLACE MACRO sf_has(a, v) AS CASE WHEN len(list_filter(a, e -> sf_same(e, v))) > 0 THEN true WHEN a IS NOT NULL AND v IS NOT NULL THEN false END;
+CREATE OR REPLACE MACRO sf_has(a, v) AS CASE WHEN len(list_filter(a, e -> sf_same(e, v))) > 0 OR (v IS NULL AND len(list_filter(a, e -> e IS NULL)) > 0) THEN true
+    WHEN a IS NOT NULL AND v IS NOT NULL THEN false END;
 CREATE OR REPLACE MACRO sf_array_contains(v, a) AS sf_has(sf_to_array(a), sf_to_variant(v));
 CREATE OR REPLACE MACRO sf_first_place(a, v) AS list_filter(list_transform(a, (e, i) -> CASE WHEN sf_same(e, v) THEN CAST(i - 1 AS BIGINT) END), i -> i IS NOT NULL)[1];
 CREATE OR REPLACE MACRO sf_array_position(v, a) AS sf_first_place(sf_to_array(a), sf_to_variant(v));
@@ -205,18 +224,15 @@ CREATE OR REPLACE MACRO sf_object_insert(o, k, v) AS sf_object_insert(o, k, v, f
         ELSE map_concat(sf_to_object(o), map([k], [sf_to_variant(v)])) END;
 CREATE OR REPLACE MACRO sf_object_construct(ks, vs) AS map_from_entries(list_filter(
     list_zip(ks, vs), e -> e[1] IS NOT NULL AND e[2] IS NOT NULL));
-CREATE OR REPLACE MACRO sf_without_nulls(o) AS map_from_entries(list_filter(map_entries(o), e -> e.value IS NOT NULL));
+CREATE OR REPLACE MACRO sf_without_nulls(o) AS map_from_entries(list_filter(map_entries(o), e -> NOT sf_holds_nothing(e.value)));
 CREATE OR REPLACE MACRO sf_object_construct_keep_null(ks, vs) AS
-    map_from_entries(list_filter(list_zip(ks, vs), e -> e[1] IS NOT NULL));
-CREATE OR REPLACE MACRO sf_field_is_null(v VARIANT, k) AS CASE WHEN variant_exists(v, k) THEN variant_extract(v, k) IS NULL END,
-    (v MAP(VARCHAR, VARIANT), k) AS CASE WHEN map_contains(v, k) THEN v[k] IS NULL END,
-    (v, k) AS CASE WHEN variant_exists(CAST(v AS VARIANT), k) THEN variant_extract(CAST(v AS VARIANT), k) IS NULL END;
+    map_from_entries(list_filter(list_zip(ks, list_transform(vs, x -> coalesce(x, sf_json_null()))), e -> e[1] IS NOT NULL));
 
 -- What FLATTEN makes rows of. An entry that comes from an array has an index, one from an object a key.
 CREATE OR REPLACE MACRO sf_key_path(p, k) AS CASE WHEN p = '' THEN CASE WHEN regexp_full_match(k, '[A-Za-z_]\w*') THEN k ELSE '[''' || k || ''']' END
     ELSE CASE WHEN regexp_full_match(k, '[A-Za-z_]\w*') THEN p || '.' || k ELSE p || '[''' || k || ''']' END END;
 CREATE OR REPLACE MACRO sf_entries(v, p) AS list_concat(
-    list_transform(CASE WHEN sf_is_list(v) THEN TRY_CAST(v AS VARIANT[]) END, (x, i) -> struct_pack(
+    list_transform(CASE WHEN sf_is_list(v) THEN sf_elements_out(TRY_CAST(v AS VARIANT[])) END, (x, i) -> struct_pack(
         seq := CAST(1 AS BIGINT), key := CAST(NULL AS VARCHAR), path := p || '[' || (i - 1) || ']', index := CAST(i - 1 AS BIGINT), value := x, this := v)),
     list_transform(map_entries(sf_object_of_json(CASE WHEN sf_is_map(v) THEN to_json(v) END)), e -> struct_pack(
         seq := CAST(1 AS BIGINT), key := e.key, path := sf_key_path(p, e.key), index := CAST(NULL AS BIGINT), value := e.value, this := v)));

@@ -3,8 +3,8 @@
 CREATE OR REPLACE MACRO sf_zoned_text(v) AS strftime(v, '%Y-%m-%d %H:%M:%S.%g ') || sf_offset_text(v);
 CREATE OR REPLACE MACRO sf_to_varchar(v VARIANT) AS sf_variant_text(v),
     (v VARCHAR) AS v,
-    (v VARIANT[]) AS CAST(sf_json_of(v) AS VARCHAR),
-    (v MAP(VARCHAR, VARIANT)) AS CAST(sf_json_of(v) AS VARCHAR),
+    (v VARIANT[]) AS sf_json_text(sf_json_of(v)),
+    (v MAP(VARCHAR, VARIANT)) AS sf_json_text(sf_json_of(v)),
     (v DOUBLE) AS sf_double_text(v),
     (v BIGINT) AS CAST(v AS VARCHAR),
     (v HUGEINT) AS CAST(v AS VARCHAR),
@@ -45,7 +45,7 @@ CREATE OR REPLACE MACRO sf_to_integer(v VARCHAR) AS sf_integer_text(v),
     (v HUGEINT) AS v,
     (v DOUBLE) AS CASE WHEN abs(v) < 9e18 THEN CAST(round(v) AS BIGINT) ELSE CAST(round(v) AS HUGEINT) END,
     (v VARIANT) AS list_transform([v], x -> CASE WHEN variant_typeof(x) LIKE 'BOOL%' THEN CAST(TRY_CAST(x AS BOOLEAN) AS BIGINT)
-        WHEN sf_variant_kind(x) IN ('INTEGER', 'DECIMAL', 'DOUBLE') THEN CAST(round(TRY_CAST(x AS DECIMAL(38, 6))) AS BIGINT) WHEN TRY_CAST(sf_variant_text(x) AS DOUBLE) IS NULL AND x IS NOT NULL THEN sf_not_of_kind(x, 'FIXED') ELSE sf_integer_text(sf_variant_text(x)) END)[1],
+        WHEN sf_variant_kind(x) IN ('INTEGER', 'DECIMAL', 'DOUBLE') THEN CAST(round(TRY_CAST(x AS DECIMAL(38, 6))) AS BIGINT) WHEN TRY_CAST(sf_variant_text(x) AS DOUBLE) IS NULL AND NOT sf_holds_nothing(x) THEN sf_not_of_kind(x, 'FIXED') ELSE sf_integer_text(sf_variant_text(x)) END)[1],
     (v DECIMAL(38, 0)) AS CAST(v AS HUGEINT),
     (v) AS CAST(round(CAST(v AS DECIMAL(38, 10))) AS BIGINT);
 -- What a cast to NUMBER(p, s) is made of.

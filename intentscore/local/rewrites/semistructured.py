@@ -10,7 +10,8 @@ from intentscore.local.errors import unsupported
 from intentscore.local.rewrites.conversions import OBJECT_TYPE
 from intentscore.local.rewrites.functions import function
 from intentscore.local.rewrites.macros import macro
-from intentscore.local.rewrites.registry import every_column, rewrite
+from intentscore.local.rewrites.registry import every_column, kind_of, rewrite
+from intentscore.local.types import SEMI_STRUCTURED
 
 if TYPE_CHECKING:
     from intentscore.local.session import Session
@@ -82,7 +83,7 @@ def array_construct(*values: Expr) -> Expr:
 
 @function("ARRAY_CONSTRUCT_COMPACT")
 def array_construct_compact(*values: Expr) -> Expr:
-    return macro("sf_array_compact", array_construct(*values))
+    return macro("sf_array_construct_compact", array_construct(*values))
 
 
 @rewrite(exp.Array)
@@ -146,9 +147,34 @@ def object_pick(value: Expr, *keys: Expr) -> Expr:
     return macro("sf_object_pick", value, listed)
 
 
-@function("IS_NULL_VALUE")
-def is_null_value(value: Expr) -> Expr:
-    """A JSON null is an element that is there and holds nothing."""
-    if isinstance(value, exp.Anonymous) and value.name.endswith("sf_field"):
-        return macro("sf_field_is_null", *value.expressions)
-    return macro("sf_is_null_value", value)
+# ---------------------------------------------------------------------------- a JSON null as SQL's NULL
+
+
+@rewrite(exp.Count)
+def count(node: exp.Count, session: Session) -> Expr:
+    """A JSON null is not counted.
+
+    Source: https://docs.snowflake.com/en/sql-reference/functions/count
+    """
+    counted = node.this.expressions if isinstance(node.this, exp.Distinct) else [node.this]
+    for value in counted:
+        _stripped(value)
+    return node
+
+
+@rewrite(exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In)
+def comparison(node: Expr, session: Session) -> Expr:
+    """Beside a value of another type a JSON null is what its cast to that type is: NULL."""
+    if isinstance(node.parent, exp.Update) and node.arg_key == "expressions":
+        return node
+    operands = [operand for operand in node.iter_expressions() if not isinstance(operand, exp.Query)]
+    if any((kind := kind_of(operand)) is not None and kind.wire not in SEMI_STRUCTURED for operand in operands):
+        for operand in operands:
+            _stripped(operand)
+    return node
+
+
+def _stripped(value: Expr) -> None:
+    kind = kind_of(value)
+    if kind is not None and kind.wire == "variant":
+        value.replace(macro("sf_strip_null_value", value.copy()))
