@@ -61,6 +61,6 @@ def earlier_answers(root: Expr, preparation: Preparation) -> Expr:
             flow = preparation.session.flow
             if not 0 < back <= len(flow):
                 raise syntax_error(f"unexpected '${back}': no statement so far back in a flow.")
-            registered = preparation.register(sources.distinct_names(flow[-back].table))
+            registered = preparation.register(sources.read_again(flow[-back]))
             table.replace(sources.reference(registered, table.args.get("alias")))
     return root

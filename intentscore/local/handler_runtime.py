@@ -125,14 +125,14 @@ class Handler:
         """A procedure: its session first, then the arguments of the one row."""
         arguments = [column[0] for column in self._columns(table)]
         if self.strict and any(argument is None for argument in arguments):
-            return {}, self._scalar([None])
+            return {}, self._scalar([values.SQL_NULL])
         session = _session(question["connection"])
         try:
             result = self.guard(self.target, session, *arguments)
             if hasattr(result, "_plan") and hasattr(result, "queries"):
                 answered = self.guard(_run_frame, session, result)
                 return {"query_id": answered}, None
-            return {}, self._scalar([result])
+            return {}, self._scalar([values.SQL_NULL if result is None else result])
         finally:
             with suppress(Exception):
                 session.close()
@@ -143,7 +143,7 @@ class Handler:
         """A scalar function over a batch of rows."""
         if getattr(self.target, "_sf_vectorized_input", None) is not None:
             return {}, self._vectorized(table)
-        columns = self._columns(table)
+        columns = self._arguments(table)
         found = self.guard(self._row_by_row, columns, table.num_rows)
         return {}, self._scalar(found)
 
@@ -152,7 +152,8 @@ class Handler:
         if not columns:
             return [target() for _ in range(count)]
         if self.strict:
-            return [None if None in row else target(*row) for row in zip(*columns, strict=True)]
+            rows = zip(*columns, strict=True)
+            return [values.SQL_NULL if self._lacks_any(row) else target(*row) for row in rows]
         return [target(*row) for row in zip(*columns, strict=True)]
 
     def _vectorized(self, table: pa.Table) -> pa.Table:
@@ -214,11 +215,11 @@ class Handler:
                 given = values.frame(rows.slice(start, size), self.arguments)
                 found.extend((offset + start, False, answer) for answer in _frames(process(given)))  # type: ignore[misc]
         elif process is not None:
-            columns = self._columns(rows)
+            columns = self._arguments(rows)
             inputs: Iterable[tuple[Any, ...]] = zip(*columns, strict=True) if columns else [()] * rows.num_rows
             for i, row in enumerate(inputs):
-                nothing = self.strict and None in row
-                given = [(None,) * len(self.returns)] if nothing else _each(process(*row))
+                nothing = self.strict and self._lacks_any(row)
+                given = [(values.SQL_NULL,) * len(self.returns)] if nothing else _each(process(*row))
                 found.extend((offset + i, False, answer) for answer in given)
         if end is not None:
             each = _frames if vectorized else _each
@@ -231,6 +232,17 @@ class Handler:
             return []
         pairs = zip(table.columns, self.arguments, strict=True)
         return [values.decoded(column, kind) for column, (_, kind, _) in pairs]
+
+    def _arguments(self, table: pa.Table) -> list[list[Any]]:
+        """The same for a function, which is told of a VARIANT whether it is SQL NULL."""
+        if not self.arguments:
+            return []
+        pairs = zip(table.columns, self.arguments, strict=True)
+        return [values.argument(column, kind) for column, (_, kind, _) in pairs]
+
+    def _lacks_any(self, row: tuple[Any, ...]) -> bool:
+        """Whether a strict function is not called with these."""
+        return any(values.is_sql_null(v, kind) for v, (_, kind, _) in zip(row, self.arguments, strict=True))
 
     def _scalar(self, found: list[Any]) -> pa.Table:
         _, kind, stored = self.returns[0]

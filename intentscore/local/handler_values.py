@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from intentscore.local import offsets
+from intentscore.local import offsets, undefined
 
 SEMI_STRUCTURED = ("VARIANT", "OBJECT", "ARRAY", "MAP", "GEOGRAPHY", "GEOMETRY", "VECTOR")
 _ARROW = {
@@ -49,6 +49,31 @@ def arrow_type(stored: str) -> pa.DataType:
 # ---------------------------------------------------------------------------- to the handler
 
 
+class SqlNull:
+    """What a function is given for a VARIANT that is SQL NULL; a JSON null is None.
+
+    Source: https://docs.snowflake.com/en/developer-guide/udf/python/udf-python-designing#null-values
+    """
+
+    is_sql_null = True
+
+
+SQL_NULL = SqlNull()
+
+
+def argument(column: pa.ChunkedArray, kind: str) -> list[Any]:
+    """The values a function is called with."""
+    cells = decoded(column, kind)
+    if base(kind) != "VARIANT" or not column.null_count:
+        return cells
+    return [cell if given else SQL_NULL for cell, given in zip(cells, column.is_valid().to_pylist(), strict=True)]
+
+
+def is_sql_null(value: Any, kind: str) -> bool:
+    """Whether an argument of a function is SQL NULL."""
+    return value is SQL_NULL or (value is None and base(kind) != "VARIANT")
+
+
 def decoded(column: pa.ChunkedArray, kind: str) -> list[Any]:
     cells = offsets.moments(column)
     if base(kind) in SEMI_STRUCTURED or (base(kind) in ("NUMBER",) and pa.types.is_decimal(column.type)):
@@ -60,7 +85,7 @@ def cell(value: Any, kind: str) -> Any:
     if value is None:
         return None
     if base(kind) in SEMI_STRUCTURED and isinstance(value, str):
-        return json.loads(value)
+        return json.loads(undefined.as_null(value))
     if isinstance(value, pa.MonthDayNano):
         return offsets.moment(value)
     if isinstance(value, Decimal) and base(kind) == "NUMBER" and kind.endswith((",0)", ", 0)")):
@@ -76,7 +101,7 @@ def frame(rows: pa.Table, arguments: Sequence[Sequence[str]]) -> Any:
     given = zip(rows.columns, arguments, strict=True) if arguments else ()
     for i, (column, (_, kind, _)) in enumerate(given):
         if base(kind) in SEMI_STRUCTURED:
-            columns[i] = pd.Series(decoded(column, kind), dtype=object)
+            columns[i] = pd.Series(argument(column, kind), dtype=object)
         else:
             columns[i] = _pandas(column, base(kind))
     found = pd.DataFrame(columns, index=range(rows.num_rows))
@@ -123,6 +148,8 @@ def encoded(found: Sequence[Any], kind: str, stored: str) -> pa.Array:
 
 def _is_missing(value: Any, kind: str) -> bool:
     if value is None:
+        return base(kind) != "VARIANT"  # of which it is the JSON null
+    if hasattr(value, "is_sql_null"):
         return True
     kept = base(kind) in ("FLOAT", *SEMI_STRUCTURED)
     return not kept and (type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value))

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import yaml
 
+from intentscore.local import undefined
 from intentscore.local.errors import SnowflakeError
 from intentscore.local.handler_runtime import snowflake_module
 from intentscore.local.names import fold, quote
@@ -225,7 +226,7 @@ def _parsed(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        return json.loads(undefined.as_null(value))
     except ValueError:
         return value
 

@@ -19,6 +19,7 @@ from intentscore.local.handlers import Method
 from intentscore.local.model_tables import beside_table
 from intentscore.local.names import fold
 from intentscore.local.rewrites import fold_names
+from intentscore.local.rewrites.macros import macro
 from intentscore.local.selects import appended, in_scope, over, with_visible_ctes
 from intentscore.local.sources import reference, resolver
 
@@ -121,7 +122,7 @@ def _default(declared: handlers.Input) -> Expr:
 
 def _typed(value: Expr, declared: handlers.Input) -> Expr:
     if declared.type is None:  # a VARIANT has a form of its own in Arrow
-        return exp.Anonymous(this="to_json", expressions=[value.copy()])
+        return macro("sf_document", value.copy())
     return exp.cast(value.copy(), exp.DataType.build(declared.type, dialect="duckdb"))
 
 

@@ -15,6 +15,7 @@ from sqlglot import Expr, exp
 from intentscore.local import names, parsing, results, rewrites, routines, sql, types
 from intentscore.local.errors import SnowflakeError, invalid
 from intentscore.local.results import Result
+from intentscore.local.rewrites.macros import macro
 from intentscore.local.routines import PROCEDURE, Found
 from intentscore.local.scripting import blocks
 from intentscore.local.signatures import Parameter, Routine, read_routine
@@ -120,7 +121,7 @@ def converted(session: Session, routine: Routine, arguments: Arguments) -> pa.Ta
                 value = exp.Anonymous(this="json", expressions=[value])
         given = routines.cast_to(value, parameter.type)
         if is_semi_structured(types.from_declared(parameter.type)):
-            given = exp.Anonymous(this="to_json", expressions=[given])
+            given = macro("sf_document", given)
         cells.append(exp.alias_(given, f"P{i}", quoted=True))
     with sql.Preparation(session) as preparation:
         query = exp.select(*cells)

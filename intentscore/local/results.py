@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from fakesnow.statement_type import DDL, DML_TYPE_IDS
 
-from intentscore.local import json_rows, memory, offsets, spilling, types
+from intentscore.local import json_rows, memory, offsets, spilling, types, undefined
 from intentscore.local.types import ColumnType
 
 INLINE_ROWS = 5_000
@@ -74,6 +74,15 @@ def counts(statement_type: int, **affected: int) -> Result:
 def counted_columns(*names: str) -> dict[str, ColumnType]:
     number = replace(types.NUMBER, nullable=False)
     return {f"number of {name.replace('_', ' ').replace('multi ', 'multi-')}": number for name in names}
+
+
+def saying(word: str, result: Result) -> pa.Table:
+    """The rows, with a word for the elements of arrays that have no value."""
+    table = result.table
+    for i, (name, column) in enumerate(zip(table.column_names, result.columns, strict=True)):
+        if column.wire in types.SEMI_STRUCTURED and pa.types.is_string(table.schema.field(i).type):
+            table = table.set_column(i, name, pc.replace_substring(table.column(i), undefined.MARK, word))
+    return table
 
 
 # ---------------------------------------------------------------------------- encoding for the wire
@@ -179,13 +188,10 @@ def _encoded(array: pa.Array, column: ColumnType) -> pa.Array:
     return array
 
 
-_UNDEFINED = '"\ue000undefined"'  # an element of an array without a value, see functions/1_semistructured.sql
-
-
 def _printed(value: Any) -> str:
     """Semi-structured values as an account prints them: keys in order, indented by two."""
     text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True, default=str)
-    return text.replace(_UNDEFINED, "undefined")
+    return undefined.shown(text)
 
 
 def _indented(text: str) -> str:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from sqlglot import Expr, exp
 
-from intentscore.local import information_schema, names, spelling
+from intentscore.local import information_schema, names, results, spelling
 from intentscore.local.errors import COMPILATION, SnowflakeError, does_not_exist, unsupported
 from intentscore.local.names import display
+from intentscore.local.results import Result
 from intentscore.local.rewrites import visible_ctes
 from intentscore.local.sharing import sharing
 
@@ -202,11 +203,12 @@ def result_scan(session: Any, query_id: str | None) -> pa.Table:
     found = session.results.get(query_id or session.results.last_id or "")
     if found is None:
         raise SnowflakeError(f"Statement {query_id} not found", 709, "02000")
-    return distinct_names(found.table)
+    return read_again(found)
 
 
-def distinct_names(table: pa.Table) -> pa.Table:
-    """A table with two columns of one name cannot be registered: later ones get a number."""
+def read_again(result: Result) -> pa.Table:
+    """The rows of a result as a table to query; two columns of one name cannot be, later ones get a number."""
+    table = results.saying("undefined", result)
     seen: dict[str, int] = {}
     renamed = []
     for column in table.column_names:

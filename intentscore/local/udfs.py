@@ -131,7 +131,7 @@ def _applied(found: Found, cells: Sequence[Expr], preparation: Preparation) -> E
 def sent(cells: list[Expr], definition: Definition) -> list[Expr]:
     """Semi-structured arguments go to the process as JSON."""
     return [
-        exp.Anonymous(this="to_json", expressions=[cell]) if stored in SEMI_STRUCTURED else cell
+        macro("sf_document", cell) if stored in SEMI_STRUCTURED else cell
         for cell, (_, _, stored) in zip(cells, definition.arguments, strict=True)
     ]
 

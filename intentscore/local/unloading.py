@@ -76,7 +76,8 @@ def copy_into_location(session: Session, scanner: Scanner) -> Result:
 def unload_files(session: Session, unload: Unload, form: FileFormat) -> tuple[pa.Table, list[Written]]:
     """Write the rows of the query; what they were, and the files they are in."""
     selected = sql.run_text(session, unload.query)
-    table, columns = selected.table, list(selected.columns)
+    columns = list(selected.columns)
+    table = results.saying("null", selected)  # `undefined` is no JSON
     if form.type == "JSON" and (len(columns) != 1 or columns[0].wire not in SEMISTRUCTURED):
         raise SnowflakeError(
             "SQL compilation error:\nJSON file format can produce one and only one column of type variant, object, or "

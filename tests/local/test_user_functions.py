@@ -61,6 +61,20 @@ def test_semi_structured_values_are_python_values(session: Session) -> None:
     ]
 
 
+def test_a_function_tells_a_json_null_from_sql_null(session: Session) -> None:
+    code = "def f(x):\n    return 'SQL' if hasattr(x, 'is_sql_null') else repr(x)"
+    create(session, "SEES(X VARIANT) RETURNS STRING", code)
+    create(session, "STRICTLY(X VARIANT) RETURNS STRING", code, more="STRICT")
+    given = "SELECT COLUMN1 AS N, PARSE_JSON(COLUMN2) AS X FROM VALUES (1, 'null'), (2, NULL), (3, '[undefined]')"
+    assert rows(session, f"SELECT SEES(X), STRICTLY(X) FROM ({given}) ORDER BY N") == [
+        ("None", "None"), ("SQL", None), ("[None]", "[None]"),
+    ]  # fmt: skip
+    create(session, "SAME(X VARIANT) RETURNS VARIANT", "def f(x):\n    return x")
+    assert rows(session, f"SELECT SAME(X), SAME(X) IS NULL FROM ({given}) WHERE N < 3 ORDER BY N") == [
+        ("null", False), (None, True),
+    ]  # fmt: skip
+
+
 @pytest.mark.usefixtures("numbers")
 def test_an_exception_in_a_function_is_told_as_a_traceback(session: Session) -> None:
     create(session, "FAILS(X INT) RETURNS INT", "def f(x):\n    return 1 // (x - 5)")

@@ -69,11 +69,13 @@ CREATE OR REPLACE MACRO sf_check_json(v VARIANT) AS CAST(NULL AS VARCHAR),
     (v) AS CASE WHEN v IS NULL OR trim(v) = '' OR json_valid(sf_relaxed_json(CAST(v AS VARCHAR))) THEN NULL
          ELSE 'invalid JSON: ' || v END;
 
-CREATE OR REPLACE MACRO sf_to_json(v VARIANT) AS list_transform([v], x -> CASE WHEN variant_typeof(x) LIKE 'TIME%' AND variant_typeof(x) NOT LIKE 'TIMESTAMP%'
-        THEN '"' || strftime(CAST('1970-01-01' AS DATE) + TRY_CAST(x AS TIME), '%H:%M:%S') || '"' ELSE sf_json_text(sf_json_of(x)) END)[1],
-    (v MAP(VARCHAR, VARIANT)) AS sf_json_text(sf_json_of(v)),
-    (v VARIANT[]) AS sf_json_text(sf_json_of(v)),
+-- The JSON with the marks of elements without a value in it, and TO_JSON's.
+CREATE OR REPLACE MACRO sf_document(v VARIANT) AS list_transform([v], x -> CASE WHEN variant_typeof(x) LIKE 'TIME%' AND variant_typeof(x) NOT LIKE 'TIMESTAMP%'
+        THEN '"' || strftime(CAST('1970-01-01' AS DATE) + TRY_CAST(x AS TIME), '%H:%M:%S') || '"' ELSE CAST(sf_json_of(x) AS VARCHAR) END)[1],
+    (v MAP(VARCHAR, VARIANT)) AS CAST(sf_json_of(v) AS VARCHAR),
+    (v VARIANT[]) AS CAST(sf_json_of(v) AS VARCHAR),
     (v) AS CAST(to_json(v) AS VARCHAR);
+CREATE OR REPLACE MACRO sf_to_json(v) AS sf_json_text(sf_document(v));
 CREATE OR REPLACE MACRO sf_strip_null_value(v VARIANT) AS list_transform([v], x -> CASE WHEN NOT sf_holds_nothing(x) THEN x END)[1], (v) AS v;
 
 -- Elements. The typed forms are found for `column:path`, `column[i]` and GET alike.
