@@ -39,12 +39,16 @@ def constant_rate(past: pd.DataFrame, bought: Labels, unseen: pd.DataFrame) -> S
     return np.full(len(unseen), float(bought.mean()))
 
 
-def logistic_regression(categorical: Sequence[str]) -> Learner:
-    """Standardised numbers, one indicator per category, L2 penalty (C = 1); missing values count as 0."""
+def logistic_regression(categorical: Sequence[str], exclude: Sequence[str] = ()) -> Learner:
+    """Standardised numbers, one indicator per category, L2 penalty (C = 1); missing values count as 0.
+
+    What the model beside it must not use (`exclude`, names of features) it does without, too.
+    """
 
     def score(past: pd.DataFrame, bought: Labels, unseen: pd.DataFrame) -> Scores:
-        codes = [name for name in past.columns if name in categorical]
-        numbers = [name for name in past.columns if name not in categorical]
+        names = [name for name in past.columns if name not in exclude]
+        codes = [name for name in names if name in categorical]
+        numbers = [name for name in names if name not in categorical]
         prepare = make_column_transformer(
             (StandardScaler(), numbers), (OneHotEncoder(handle_unknown="ignore", sparse_output=False), codes)
         )

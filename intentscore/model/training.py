@@ -135,7 +135,7 @@ def fit(
         cv=_cross_validation(past_bought, validated),
         holdout=evaluate(unseen_bought, unseen_scores),
         intervals=_intervals(unseen_bought, unseen_scores),
-        baselines=_baselines(matrix, bought, split, categorical, champion),
+        baselines=_baselines(matrix, bought, split, categorical, config.exclude, champion),
         importances=_importances(booster),
         deciles=deciles(unseen_bought, unseen_scores),
         curves={"holdout": curves(unseen_bought, unseen_scores), "cv": curves(past_bought, validated.scores)},
@@ -207,12 +207,13 @@ def _baselines(
     bought: NDArray[np.bool_],
     split: TimeSplit,
     categorical: tuple[str, ...],
+    exclude: tuple[str, ...],
     champion: lgb.Booster | None,
 ) -> dict[str, Baseline]:
     past, unseen = matrix[split.train], matrix[split.holdout]
     past_bought, outcomes = bought[split.train], bought[split.holdout]
     rate = constant_rate(past, past_bought, past)
-    line = logistic_regression(categorical)(past, past_bought, unseen)
+    line = logistic_regression(categorical, exclude)(past, past_bought, unseen)
     found = {
         "constant_rate": Baseline(
             evaluate(past_bought, rate), evaluate(outcomes, constant_rate(past, past_bought, unseen))

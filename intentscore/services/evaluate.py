@@ -243,7 +243,7 @@ def _examined(
     found = {MODEL: examined(MODEL, boosted(config, sessions.dates))}
     for name, other in others.items():
         found[name] = found[MODEL] if other == config else examined(name, boosted(other, sessions.dates))
-    found[LOGISTIC] = examined(LOGISTIC, logistic_regression(sessions.categorical))
+    found[LOGISTIC] = examined(LOGISTIC, logistic_regression(sessions.categorical, config.exclude))
     found[CONSTANT] = examined(CONSTANT, constant_rate)
     return found
 

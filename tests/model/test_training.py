@@ -96,6 +96,20 @@ def test_nothing_of_the_held_out_month_reaches_the_model(
     assert blinded.holdout != trained.holdout
 
 
+def test_the_line_beside_the_model_does_without_what_the_model_must_not_use(
+    sessions: Sessions, config: TrainConfig
+) -> None:
+    gone = ("PAGE_VALUES", "VISITOR_CODE")
+    without = fit(sessions.matrix, sessions.bought, sessions.dates, config.model_copy(update={"exclude": gone}))
+    fewer = fit(
+        sessions.matrix.drop(columns=list(gone)),
+        sessions.bought,
+        sessions.dates,
+        config.model_copy(update={"categorical": ()}),
+    )
+    assert without.baselines["logistic_regression"] == fewer.baselines["logistic_regression"]
+
+
 def test_holdout_figures_are_of_the_booster_on_the_last_month(sessions: Sessions, trained: TrainedModel) -> None:
     last = (sessions.dates >= "2024-11-01").to_numpy()
     scores = np.asarray(trained.booster.predict(sessions.matrix[last].to_numpy()))

@@ -105,6 +105,11 @@ def test_excluding_a_column_excludes_every_feature_made_of_it(trained: Trained, 
     assert found.features == len(set(feature_names(SESSION_FEATURES)) - gone)
     (auc,) = (row for row in found.comparisons if (row.other, row.measure) == (quick, "roc_auc"))
     assert auc.better is False
+    with_it = evaluate(work.session, work.settings, quick, protocols=("O",))
+    line, line_with_it = (next(row.roc_auc for row in one.figures if row.model == LOGISTIC) for one in (found, with_it))
+    assert line is not None
+    assert line_with_it is not None
+    assert line < line_with_it - 0.1
 
 
 def test_what_is_no_feature_cannot_be_excluded() -> None:
