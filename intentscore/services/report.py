@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from intentscore.errors import ConfigurationError, GateRefusedError, IntentscoreError, NothingToDoError, UsageError
+from intentscore.services.kept_runs import run_at_hand
 from intentscore.services.report_data import (
     day_scores,
     example_reasons,
@@ -99,18 +100,18 @@ def report(
 
 def find_subject(session: Session, settings: Settings, run: str | None, day: date | None) -> Subject:
     """Raises UsageError when both or no run is found, NothingToDoError for a day without scores."""
-    from intentscore.model.run import find_run
+    from intentscore.model.run import latest_run
 
     if run and day:
         raise UsageError("give either --run or --date, not both")
     known = registered_versions(session, settings)
     if day:
         scored_by = _named(known, version_that_scored(session, settings, day))
-        return Subject(_folder(settings, scored_by), scored_by, day)
+        return Subject(_folder(session, settings, scored_by), scored_by, day)
     champion = next((one for one in known if CHAMPION in one.aliases), None)
     if run is None and champion is not None:
-        return Subject(_folder(settings, champion), champion, last_scored_day(session, settings, champion.name))
-    folder = find_run(settings.home / "runs", run)
+        return Subject(_folder(session, settings, champion), champion, last_scored_day(session, settings, champion.name))
+    folder = run_at_hand(session, settings, run) if run else latest_run(settings.home / "runs")
     made_of_it = next((one for one in reversed(known) if _run_of(one) == folder.run_id), None)
     scored = last_scored_day(session, settings, made_of_it.name) if made_of_it else None
     return Subject(folder, made_of_it, scored)
@@ -217,13 +218,11 @@ def _named(known: tuple[RegisteredVersion, ...], name: str) -> RegisteredVersion
     return next((one for one in known if one.name == name), RegisteredVersion(name, (), {}))
 
 
-def _folder(settings: Settings, version: RegisteredVersion) -> RunFolder | None:
-    """The run folder the version was made of, if it is on this machine."""
-    from intentscore.model.run import find_run
-
+def _folder(session: Session, settings: Settings, version: RegisteredVersion) -> RunFolder | None:
+    """The run folder the version was made of, if it is on this machine or on its stage."""
     run = _run_of(version)
     try:
-        return find_run(settings.home / "runs", run) if run else None
+        return run_at_hand(session, settings, run) if run else None
     except IntentscoreError:
         return None
 

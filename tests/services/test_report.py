@@ -17,8 +17,9 @@ from scipy.stats import wasserstein_distance
 from sklearn import metrics as sklearn
 
 from intentscore.errors import NothingToDoError, UsageError
-from intentscore.model.run import find_run
+from intentscore.model.run import RunFolder, find_run
 from intentscore.report.content import Chart, Note, Table
+from intentscore.services import report as report_service
 from intentscore.services.report import find_subject, report
 from intentscore.services.report_data import day_scores, scoring_table
 from intentscore.services.report_sections.model_card import facts, model_card
@@ -256,10 +257,24 @@ def test_a_run_that_is_not_registered_says_what_is_missing(
     assert "day_scores" not in figures_of(tmp_path / "run.html")
 
 
-def test_without_its_run_folder_the_registry_speaks_for_the_model(
-    trained: Trained, reported: Reported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("named", [False, True])
+def test_a_run_folder_that_is_not_on_this_machine_is_fetched_from_its_stage(
+    trained: Trained, reported: Reported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool
 ) -> None:
     monkeypatch.setenv("INTENTSCORE_HOME", str(tmp_path))
+    subject = find_subject(trained.workspace.session, reported.settings, reported.run if named else None, None)
+    assert subject.folder is not None
+    assert subject.folder.run_id == reported.run
+    assert subject.folder.path.parent == tmp_path / "runs"
+
+
+def test_without_its_run_folder_the_registry_speaks_for_the_model(
+    trained: Trained, reported: Reported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> RunFolder:
+        raise UsageError("no such run")
+
+    monkeypatch.setattr(report_service, "run_at_hand", gone)
     subject = find_subject(trained.workspace.session, reported.settings, None, None)
     assert (subject.folder, subject.run_id, subject.day) == (None, reported.run, reported.day)
     section = model_card(subject.folder, subject.version, ())
