@@ -150,8 +150,9 @@ class MonitorReport(Monitored):
         if self.alarms:
             named = "; ".join(_in_words(alarm) for alarm in self.alarms[:SHOWN_ALARMS])
             more = len(self.alarms) - SHOWN_ALARMS
+            passed = "1 limit" if len(self.alarms) == 1 else f"{len(self.alarms)} limits"
             raise GateRefusedError(
-                f"{len(self.alarms)} limits passed by {self.version}: {named}{f'; and {more} more' if more > 0 else ''}"
+                f"{passed} passed by {self.version}: {named}{f'; and {more} more' if more > 0 else ''}"
             )
 
 

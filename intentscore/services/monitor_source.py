@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from intentscore.errors import GateRefusedError
-from intentscore.features.store import RegisteredView, view_features
+from intentscore.features.store import RegisteredView
 from intentscore.services.score import PREDICTION
-from intentscore.services.versions import RegisteredVersion, features_of, load_version
+from intentscore.services.versions import RegisteredVersion, features_of, inputs_of, load_version
 from intentscore.settings import Settings
 from intentscore.warehouse.errors import snowflake_errors
 from intentscore.warehouse.identifiers import current_schema, identifier, literal, qualified
@@ -49,6 +49,18 @@ class Source:
     definition: str
 
 
+@dataclass(frozen=True)
+class _Given:
+    """What a version was given: a version of the feature view, and those of its features that it scores with."""
+
+    view: RegisteredView
+    names: tuple[str, ...]
+
+    @classmethod
+    def to(cls, session: Session, settings: Settings, version: RegisteredVersion) -> _Given:
+        return cls(features_of(session, settings, version), inputs_of(session, settings, version.name))
+
+
 def watched(settings: Settings, version: str) -> Watched:
     stem = f"{settings.model_name}_{version}"
     return Watched(version, f"{stem}_MONITOR", f"{stem}_SCORED", f"{stem}_BASELINE")
@@ -66,8 +78,8 @@ def definition(session: Session, settings: Settings, version: RegisteredVersion)
     """12 hex digits that change with the view's SQL or with what decides baseline and cut-off."""
     monitoring = settings.monitoring
     decided = (monitoring.cut_off, monitoring.marketing_share, monitoring.baseline_sessions)
-    view = features_of(session, settings, version)
-    text = f"{_view_query(session, settings, version.name, view, '0')} {_learned_sessions(version)} {decided}"
+    features = _Given.to(session, settings, version)
+    text = f"{_view_query(session, settings, version.name, features, '0')} {_learned_sessions(version)} {decided}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -75,9 +87,9 @@ def write_source(session: Session, settings: Settings, version: RegisteredVersio
     """Write the baseline and make the view, in the place of any there was. Raises GateRefusedError when the version
     does not say what it learned from, or none of these sessions is left.
     """
-    names, features = watched(settings, version.name), features_of(session, settings, version)
+    names, features = watched(settings, version.name), _Given.to(session, settings, version)
     staged, baseline, view = (qualified(session, name) for name in (STAGED, names.baseline, names.view))
-    session.sql(_stage_statement(session, settings, version, features, staged)).collect()
+    session.sql(_stage_statement(session, settings, version, features.view, staged)).collect()
     cut_off = settings.monitoring.cut_off
     if cut_off is None:
         cut_off = _score_of_share(session, staged, settings.monitoring.marketing_share)
@@ -86,7 +98,7 @@ def write_source(session: Session, settings: Settings, version: RegisteredVersio
     comment = f"scores of {version.name} and their outcomes; cut-off {cut_off!r}, definition {made.definition}"
     session.sql(
         f"CREATE OR REPLACE TABLE {baseline} COMMENT = {literal(f'what {version.name} learned from, with its scores')} "
-        f"AS\nSELECT {_columns(session, features, at)}\nFROM {staged} c"
+        f"AS\nSELECT {_columns(features, at)}\nFROM {staged} c"
     ).collect()
     session.sql(
         f"CREATE OR REPLACE VIEW {view} COMMENT = {literal(comment)} AS\n"
@@ -96,10 +108,11 @@ def write_source(session: Session, settings: Settings, version: RegisteredVersio
     return made
 
 
-def _columns(session: Session, view: RegisteredView, cut_off: str, features: str = "c", outcome: str = "c") -> str:
-    """The columns of view and baseline, from the rows called `c`."""
-    given = {name: f"{features}.{identifier(name)}" for name in view_features(session, view)}
-    texts = {name: f"TO_VARCHAR(CAST({sql} AS INTEGER))" for name, sql in given.items() if name in view.categorical}
+def _columns(features: _Given, cut_off: str, rows: str = "c", outcome: str = "c") -> str:
+    """The columns of view and baseline, from the rows called `c`; the features from those called `rows`."""
+    given = {name: f"{rows}.{identifier(name)}" for name in features.names}
+    categorical = features.view.categorical
+    texts = {name: f"TO_VARCHAR(CAST({sql} AS INTEGER))" for name, sql in given.items() if name in categorical}
     return ",\n".join(
         [
             f"c.UID AS {KEY}",
@@ -112,12 +125,12 @@ def _columns(session: Session, view: RegisteredView, cut_off: str, features: str
     )
 
 
-def _view_query(session: Session, settings: Settings, version: str, view: RegisteredView, cut_off: str) -> str:
+def _view_query(session: Session, settings: Settings, version: str, features: _Given, cut_off: str) -> str:
     scores, sessions = (table.qualified_name(session, settings) for table in (SCORES, SESSIONS))
     return (
-        f"SELECT {_columns(session, view, cut_off, 'f', 's')}\nFROM {scores} c\n"
+        f"SELECT {_columns(features, cut_off, 'f', 's')}\nFROM {scores} c\n"
         f"JOIN {sessions} s ON s.UID = c.UID AND s.SESSION_DATE = c.SESSION_DATE\n"
-        f"JOIN {qualified(session, view.full_name)} f ON f.UID = c.UID AND f.SESSION_DATE = c.SESSION_DATE\n"
+        f"JOIN {qualified(session, features.view.full_name)} f ON f.UID = c.UID AND f.SESSION_DATE = c.SESSION_DATE\n"
         f"WHERE c.MODEL_NAME = {literal(settings.model_name)} AND c.MODEL_VERSION = {literal(version)}\n"
         # a score that is no probability suspends a monitor; `check` reports it
         "AND c.SCORE BETWEEN 0 AND 1"

@@ -121,6 +121,15 @@ def load_version(session: Session, settings: Settings, version: str) -> ModelVer
     return open_registry(session).get_model(settings.model_name).version(version)
 
 
+def inputs_of(session: Session, settings: Settings, version: str) -> tuple[str, ...]:
+    """The features a version scores with, in the order of its signature: those of its feature view that it was not
+    told to leave out, and that had a value when it learned.
+    """
+    methods = load_version(session, settings, version).show_functions()
+    signature = next(found["signature"] for found in methods if found["target_method"] == "predict")
+    return tuple(one.name for one in signature.inputs)
+
+
 def _version(row: Any) -> RegisteredVersion:
     aliases = json.loads(row["aliases"] or "[]")
     metadata = json.loads(row["metadata"] or "{}")

@@ -16,6 +16,7 @@ from sklearn import metrics
 from intentscore.data.files import open_file
 from intentscore.data.simulate import PURCHASE_PROBABILITY, draw
 from intentscore.errors import ConfigurationError, GateRefusedError, NothingToDoError, WarehouseError
+from intentscore.features.definitions import features_using
 from intentscore.services.check import CheckLimits, check_day
 from intentscore.services.features import refresh_features
 from intentscore.services.monitor import MonitorResult, monitor, monitors
@@ -193,6 +194,8 @@ def test_a_planted_drift_is_flagged_on_its_day_and_not_before(watched: Watch) ->
     assert not [alarm for alarm in watched.after.alarms if alarm.day and alarm.day < DRIFT_DAY]
     with pytest.raises(GateRefusedError, match=rf"limits passed .* on {DRIFT_DAY}: "):
         watched.after.require_no_alarm()
+    with pytest.raises(GateRefusedError, match="^1 limit passed by"):
+        replace(watched.after, alarms=watched.after.alarms[:1]).require_no_alarm()
 
 
 def test_the_command_ends_with_7_when_a_limit_is_passed_and_shows_the_report_all_the_same(watched: Watch) -> None:
@@ -271,8 +274,9 @@ def test_a_champion_that_fell_behind_its_promise_beyond_doubt_is_an_alarm(
 
 @pytest.fixture(scope="module")
 def challenger(watch: Watch) -> str:
-    """Another version, without a monitor yet."""
+    """Another version, which does without page values, and has no monitor yet."""
     watch.work.session.use_schema(watch.work.settings.schema_name)
+    train(watch.work.session, watch.work.settings, QUICK.model_copy(update={"exclude": ("PAGE_VALUES",)}))
     return register(watch.work.session, watch.work.settings).version
 
 
@@ -306,6 +310,19 @@ def test_a_new_champion_brings_its_monitor_and_an_old_one_is_resumed(watched: Wa
         monitor_report(session, settings)
     rollback(session, settings, plan_rollback(session, settings, first))
     assert states(watched) == {first: "ACTIVE", challenger: "SUSPENDED"}
+
+
+def test_what_a_version_does_not_score_with_is_not_watched(watched: Watch, challenger: str) -> None:
+    session, settings = watched.work.session, watched.work.settings
+    promote(session, settings, accepted(plan_rollback(session, settings, challenger)))
+    columns = {
+        version: {row["name"] for row in session.sql(f"DESCRIBE TABLE PURCHASE_INTENT_{version}_BASELINE").collect()}
+        for version in (watched.result.version, challenger)
+    }
+    rollback(session, settings, plan_rollback(session, settings, watched.result.version))
+    of_page_values = {name for name in features_using("PAGE_VALUES") if not name.startswith("PAST_")}
+    assert columns[watched.result.version] - columns[challenger] == of_page_values
+    assert not [name for name in columns[challenger] if name.startswith("PAST_")]  # nobody came back
 
 
 def test_another_cut_off_makes_the_monitor_anew(watched: Watch, challenger: str) -> None:
