@@ -344,8 +344,9 @@ def _scored_by(
             return wanted_version(known, settings, name), table, days
     who = f"{uid} has" if uid is not None else "there are"
     when = f"on {first}" if first == last else f"from {first} to {last}"
-    by = f" by {chosen.name}" if wanted else ""
-    raise NothingToDoError(f"{who} no scores{by} {when}; run `intentscore score --date {first}`")
+    by, named = (f" by {chosen.name}", f" --model-version {chosen.name}") if wanted else ("", "")
+    if_any = " if there is such a session" if uid is not None else ""
+    raise NothingToDoError(f"{who} no scores{by} {when}; run `intentscore score --date {first}{named}`{if_any}")
 
 
 def _counted(

@@ -110,7 +110,9 @@ def find_subject(session: Session, settings: Settings, run: str | None, day: dat
         return Subject(_folder(session, settings, scored_by), scored_by, day)
     champion = next((one for one in known if CHAMPION in one.aliases), None)
     if run is None and champion is not None:
-        return Subject(_folder(session, settings, champion), champion, last_scored_day(session, settings, champion.name))
+        return Subject(
+            _folder(session, settings, champion), champion, last_scored_day(session, settings, champion.name)
+        )
     folder = run_at_hand(session, settings, run) if run else latest_run(settings.home / "runs")
     made_of_it = next((one for one in reversed(known) if _run_of(one) == folder.run_id), None)
     scored = last_scored_day(session, settings, made_of_it.name) if made_of_it else None

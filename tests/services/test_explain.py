@@ -286,8 +286,11 @@ def test_days_without_scores_say_what_to_run(trained: Trained, scores: ScoreResu
     work = trained.workspace
     with pytest.raises(NothingToDoError, match="there are no scores on 2024-11-05; run `intentscore score --date"):
         plan_explanation(work.session, work.settings, date(2024, 11, 5), date(2024, 11, 5))
-    with pytest.raises(NothingToDoError, match="nobody has no scores on 2024-11-01"):
+    with pytest.raises(NothingToDoError, match="nobody has no scores on 2024-11-01; .* if there is such a session"):
         plan_day(trained, uid="nobody")
+    named = trained.registered.version
+    with pytest.raises(NothingToDoError, match=f"by {named} on 2024-11-05; run .* --model-version {named}`"):
+        plan_explanation(work.session, work.settings, date(2024, 11, 5), date(2024, 11, 5), model_version=named)
 
 
 def test_days_scored_by_several_versions_need_a_name(trained: Trained, scores: ScoreResult) -> None:
