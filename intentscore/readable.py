@@ -37,6 +37,8 @@ def _number(value: float) -> str:
     """Four decimals, or four digits where those would hide a small number."""
     if not math.isfinite(value):
         return NOTHING
+    if 1e-4 <= abs(value) < 1e-3:
+        return f"{value:.7f}"
     if value != 0 and not 1e-3 <= abs(value) < 1e9:
         return f"{value:.3e}"
     return f"{value:,.0f}" if value == int(value) else f"{value:,.4f}"

@@ -13,20 +13,17 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, TextIO
 
-from rich import box
-from rich.bar import Bar
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from intentscore.cli.record_table import Column, RecordTable
 from intentscore.readable import is_number, label, readable
 
 PIPE_WIDTH = 160
 SHORT_LIST = 72
-BAR_WIDTH = 24
-KEPT_WHOLE = 20
 
 
 def show(result: object, format: str, stream: TextIO) -> None:
@@ -142,31 +139,21 @@ def _pairs(items: list[tuple[str, Any]]) -> Table:
     return table
 
 
-def _records(records: Sequence[Any]) -> Table:
+def _records(records: Sequence[Any]) -> RecordTable:
     """One row each. A column whose dataclass field says {"bar": True} is drawn beside its numbers as well."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     rows = [dict(_plain_items(record)) for record in records]
-    bars = {name: max(row.get(name) or 0.0 for row in rows) for name in _drawn(records[0])}
-    for name in rows[0]:
-        numeric = all(is_number(row.get(name)) for row in rows)
-        widest = max(len(_text(row.get(name))) for row in rows)
-        kept = widest if widest <= KEPT_WHOLE else None  # a heading may fold, a short name or number may not
-        table.add_column(_label(name), justify="right" if numeric else "left", overflow="fold", min_width=kept)
-        if name in bars:
-            table.add_column(width=BAR_WIDTH)
-    for row in rows:
-        cells = [(Text(_text(row.get(name))), *_bar(row.get(name), bars.get(name))) for name in rows[0]]
-        table.add_row(*(cell for both in cells for cell in both))
-    return table
+    drawn = _drawn(records[0])
+    return RecordTable([_column(name, [row.get(name) for row in rows], name in drawn) for name in rows[0]])
+
+
+def _column(name: str, values: Sequence[Any], drawn: bool) -> Column:
+    bars = [value or 0.0 for value in values] if drawn else None
+    return Column(_label(name), [_text(value) for value in values], all(map(is_number, values)), bars)
 
 
 def _drawn(record: Any) -> list[str]:
     fields = dataclasses.fields(record) if dataclasses.is_dataclass(record) else ()
     return [field.name for field in fields if field.metadata.get("bar")]
-
-
-def _bar(value: Any, largest: float | None) -> list[RenderableType]:
-    return [] if largest is None else [Bar(largest or 1.0, 0, value or 0.0, width=BAR_WIDTH, color="cyan")]
 
 
 def _label(name: str) -> str:

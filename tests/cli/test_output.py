@@ -184,3 +184,25 @@ def test_short_names_are_not_broken_in_a_crowded_table(monkeypatch: pytest.Monke
     monkeypatch.setenv("COLUMNS", "80")
     crowded = {"version": "V_261123_135144", **{f"quite_a_long_heading_{number}": 1.0 for number in range(8)}}
     assert "V_261123_135144" in table(Holder((crowded,)))
+
+
+@pytest.mark.parametrize("width", ["40", "80", "160"])
+def test_every_column_is_shown_however_narrow_the_terminal(monkeypatch: pytest.MonkeyPatch, width: str) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    names = [f"measure{number}" for number in range(30)]
+    found = table(Holder(({"version": "V_261123_135144", **{name: number / 7 for number, name in enumerate(names)}},)))
+    assert [word for word in found.split() if word.startswith("measure")] == names
+    assert [word for word in found.split() if "." in word] == [
+        f"{number / 7:.4f}" for number in range(30) if number % 7
+    ]
+    headings = [line for line in found.splitlines() if "measure" in line]
+    assert all(line.startswith("version") for line in headings)
+    assert max(map(len, found.splitlines())) <= int(width)
+
+
+def test_identifiers_stay_whole_where_texts_fold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "90")
+    uid = "3bc7493d-54cf-5ad9-80ae-9229fa3df74e"
+    found = table(Holder(({"uid": uid, "score": 0.25, "reason": "It is one reason of many. " * 9},)))
+    assert uid in found
+    assert max(map(len, found.splitlines())) <= 90

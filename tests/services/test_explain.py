@@ -286,7 +286,7 @@ def test_days_without_scores_say_what_to_run(trained: Trained, scores: ScoreResu
     work = trained.workspace
     with pytest.raises(NothingToDoError, match="there are no scores on 2024-11-05; run `intentscore score --date"):
         plan_explanation(work.session, work.settings, date(2024, 11, 5), date(2024, 11, 5))
-    with pytest.raises(NothingToDoError, match="nobody has no scores on 2024-11-01; .* if there is such a session"):
+    with pytest.raises(NothingToDoError, match=r"nobody has no scores on 2024-11-01; .* if there is such a session"):
         plan_day(trained, uid="nobody")
     named = trained.registered.version
     with pytest.raises(NothingToDoError, match=f"by {named} on 2024-11-05; run .* --model-version {named}`"):

@@ -194,7 +194,7 @@ def test_a_planted_drift_is_flagged_on_its_day_and_not_before(watched: Watch) ->
     assert not [alarm for alarm in watched.after.alarms if alarm.day and alarm.day < DRIFT_DAY]
     with pytest.raises(GateRefusedError, match=rf"limits passed .* on {DRIFT_DAY}: "):
         watched.after.require_no_alarm()
-    with pytest.raises(GateRefusedError, match="^1 limit passed by"):
+    with pytest.raises(GateRefusedError, match=r"^1 limit passed by"):
         replace(watched.after, alarms=watched.after.alarms[:1]).require_no_alarm()
 
 

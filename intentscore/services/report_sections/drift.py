@@ -21,7 +21,7 @@ LEVELS = ("below half the limit", "up to the limit", "over it, no alarm", "an al
 
 
 def over_time(found: MonitorReport) -> Section:
-    told = f"{len(found.alarms)} alarms" if found.alarms else "no alarm"
+    told = {0: "no alarm", 1: "1 alarm"}.get(len(found.alarms), f"{len(found.alarms)} alarms")
     lead = (
         f"What {found.monitor} measured from {found.first} to {found.last} on the scores of {found.version}; {told}. "
         f"Marketing acts from a score of {found.cut_off:.4f} on."
