@@ -82,8 +82,9 @@ def _one_of(*cases: tuple[str, str], otherwise: str) -> Wording:
     return text
 
 
-NO_VALUE = "No page seen has led to a purchase before (none has a page value)"
-SOME_VALUE = "Pages seen have led to purchases before (they have a page value)"
+NO_PAGE_SOLD, SOME_PAGES_SOLD = "no page seen has led to a purchase before", "pages seen have led to purchases before"
+NO_VALUE = f"{NO_PAGE_SOLD.capitalize()} (none has a page value)"
+SOME_VALUE = f"{SOME_PAGES_SOLD.capitalize()} (they have a page value)"
 WORDINGS: dict[str, Wording] = {
     "ADMINISTRATIVE": _says("The shopper saw {value}", _count("administrative page")),
     "ADMINISTRATIVE_DURATION": _says("The shopper spent {value} on administrative pages", _time),
@@ -204,7 +205,8 @@ def _wording(feature: Feature) -> Wording:
 def _absent(feature: Feature) -> str:
     """What a missing value says: a feature that stands apart is missing where its condition does not hold."""
     if apart := APART.fullmatch(feature.name):
-        return NO_VALUE if apart[2] == "WITH" else SOME_VALUE
+        because = NO_PAGE_SOLD if apart[2] == "WITH" else SOME_PAGES_SOLD
+        return f"That {because} puts the {feature.meaning.partition(', when ')[0]} in another light"
     return f"{_capital(feature)}: none"
 
 
