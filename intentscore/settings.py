@@ -238,7 +238,7 @@ def _explain_one(model: type[BaseModel], details: ErrorDetails) -> str:
         return f"unknown key '{key}'; allowed: {', '.join(_allowed_keys(model, details['loc'][:-1]))}"
     if details["type"] == "missing":
         return f"key '{key}' is missing"
-    message = _one_line(details["msg"]).removeprefix("Value error, ")
+    message = _one_line(details["msg"]).removeprefix("Value error, ").replace("a valid tuple", "a list, like [A, B]")
     return f"key '{key}' cannot be {details['input']!r}: {message}" if key else message
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from intentscore.errors import DataError, IntentscoreError
+from intentscore.errors import ConfigurationError, DataError, IntentscoreError
 from intentscore.features.definitions import feature_list, feature_names
 from intentscore.features.feature import Feature
 from intentscore.services.kept_runs import run_at_hand
@@ -81,7 +81,11 @@ def configuration(session: Session, settings: Settings, name: str) -> TrainConfi
     """The configuration of a run, by its id, or of a YAML file. UsageError or ConfigurationError without one."""
     from intentscore.model.config import load_train_config
 
-    return run_at_hand(session, settings, name).config if RUN.fullmatch(name) else load_train_config(Path(name))
+    if RUN.fullmatch(name):
+        return run_at_hand(session, settings, name).config
+    if not Path(name).exists():
+        raise ConfigurationError(f"{name} is neither a file nor a run's id, like 241103_090210_5f3a")
+    return load_train_config(Path(name))
 
 
 def evaluate(

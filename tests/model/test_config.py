@@ -38,7 +38,7 @@ def test_the_best_preset_is_a_bag_and_else_the_default() -> None:
         ("params: {subsample: 1.2}", ["params.subsample", "1.2", "less than or equal to 1"]),
         ("holdout_months: 0", ["holdout_months", "greater than or equal to 1"]),
         ("cv_folds: five", ["cv_folds", "five", "integer"]),
-        ("exclude: PAGE_VALUES", ["exclude", "PAGE_VALUES"]),
+        ("exclude: PAGE_VALUES", ["exclude", "PAGE_VALUES", "a list, like [A, B]"]),
     ],
 )
 def test_a_wrong_key_or_value_is_one_line_naming_file_key_and_what_is_allowed(

@@ -112,6 +112,11 @@ def test_excluding_a_column_excludes_every_feature_made_of_it(trained: Trained, 
     assert line < line_with_it - 0.1
 
 
+def test_a_name_that_is_no_run_and_no_file_is_refused(workspace: Workspace) -> None:
+    with pytest.raises(ConfigurationError, match="nosuch is neither a file nor a run's id"):
+        evaluation.configuration(workspace.session, workspace.settings, "nosuch")
+
+
 def test_what_is_no_feature_cannot_be_excluded() -> None:
     with pytest.raises(ConfigurationError, match="no feature is or uses PAGEVALUES; there are: ADMINISTRATIVE"):
         with_features(TrainConfig(exclude=("PAGEVALUES",)))
