@@ -285,6 +285,16 @@ def test_without_its_run_folder_the_registry_speaks_for_the_model(
     assert any("is not on this machine" in block.text for block in section.blocks if isinstance(block, Note))
 
 
+def test_a_model_that_does_without_page_values_is_not_asked_what_it_is_worth_without_them(reported: Reported) -> None:
+    told = []
+    for run in (reported.run, reported.other_run):
+        blocks = model_card(find_run(reported.settings.home / "runs", run), None, ()).blocks
+        told.append(
+            any(isinstance(block, Note) and "--without PAGE_VALUES" in (block.command or "") for block in blocks)
+        )
+    assert told == [True, False]
+
+
 def test_a_day_without_scores_is_refused_before_anything_is_written(
     trained: Trained, reported: Reported, tmp_path: Path
 ) -> None:

@@ -145,23 +145,29 @@ def _learned_from(folder: RunFolder) -> Table:
 
 def _page_values(folder: RunFolder | None, months: Sequence[PageValueMonth]) -> list[Block]:
     caption = "Sessions with a known outcome, with and without a page value"
+    gain = _page_value_gain(folder) if folder else None
+    worth = Note("What the model is worth without them:", f"intentscore evaluate --without {PAGE_VALUES}")
     return [
-        Points("Page values", (_page_value_caveat(folder),)),
+        Points("Page values", (_page_value_caveat(gain),)),
         *([table_of("page_values", caption, months)] if months else []),
-        Note("What the model is worth without them:", f"intentscore evaluate --without {PAGE_VALUES}"),
+        *([] if gain == 0 else [worth]),
     ]
 
 
-def _page_value_caveat(folder: RunFolder | None) -> str:
+def _page_value_gain(folder: RunFolder) -> float:
+    """The share of what the splits gained that features made of page values did."""
+    made = {one["name"] for one in folder.features["features"] if PAGE_VALUES in one["sql"].upper()}
+    return float(sum(row["gain"] for row in folder.metrics["importances"] if row["feature"] in made))
+
+
+def _page_value_caveat(gain: float | None) -> str:
     caveat = (
         "Page value is computed by the shop's analytics from sales: it is high for pages that were seen before "
         "purchases, and so knows something of the outcome it helps to predict."
     )
-    if folder is None:
+    if gain is None:
         return caveat
-    made = {one["name"] for one in folder.features["features"] if PAGE_VALUES in one["sql"].upper()}
-    gain = sum(row["gain"] for row in folder.metrics["importances"] if row["feature"] in made)
-    if not gain:
+    if gain == 0:
         return f"{caveat} This model does without it."
     return f"{caveat} The features made of it account for {gain:.0%} of what this model's splits gained."
 
