@@ -117,7 +117,7 @@ def explain(
 
     The model explains itself in the warehouse: what each feature adds to the log-odds (TreeSHAP). The strongest
     reasons go to EXPLANATIONS, in words as well, and replace what the same version said of these days before.
-    One One explanation costs about 40 scores..
+    One explanation costs about 40 scores.
     """
     if globally:
         refused = {"--uid": uid is not None, "--all": everything, "--distinct": distinct, "--dry-run": dry_run}
