@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from intentscore.local import keys, parsing, results, rewrites, spelling, sql, types
+from intentscore.local import keys, parsing, results, rewrites, spelling, sql, twins, types
 from intentscore.local.catalog import CLUSTERING, TABLE
 from intentscore.local.columns import TableColumn, table_columns
 from intentscore.local.errors import SnowflakeError, already_exists, does_not_exist, invalid, unsupported
@@ -76,6 +76,7 @@ def create_table(session: Session, head: Statement) -> Result:
     name = session.existing_schema(object_name(session, schema.this if schema else tree.this))
     if _exists_already(session, name, tree, head):
         return results.done(f"{name.name} already exists, statement succeeded.")
+    twins.refuse_relation(session, name, temporary=head.temporary)
     with sql.Preparation(session) as preparation:
         plan = _plan(session, preparation, tree, schema, head.scanner.text)
         plan.keys += keys.declared(session, name, schema.expressions if schema else [])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import Expr, exp
 
-from intentscore.local import results, sources
+from intentscore.local import results, sources, twins
 from intentscore.local.catalog import OWNER, Entry, already_there
 from intentscore.local.dropping import drop
 from intentscore.local.errors import does_not_exist, invalid
@@ -35,6 +35,7 @@ def create_sequence(session: Session, head: Statement) -> Result:
     details: dict[str, Any] = {"start": 1, "increment": 1, "ordered": False, "comment": ""} | _options(head.scanner)
     if there := already_there(session, head, SEQUENCE, name, quietly, _remove):
         return there
+    twins.refuse_sequence(session, name)
     _create(session, name, details["start"], details["increment"])
     session.catalog.put(session.catalog.new(SEQUENCE, name, str(details.pop("comment")), **details))
     return results.done(f"Sequence {name.name} successfully created.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import Expr, exp
 
-from intentscore.local import keys, names, parsing, results, rewrites
+from intentscore.local import keys, names, parsing, results, rewrites, twins
 from intentscore.local.catalog import CLUSTERING, OF_TABLES, Entry
 from intentscore.local.dropping import drop, dropped
 from intentscore.local.errors import COMPILATION, SnowflakeError, already_exists, does_not_exist, unsupported
@@ -35,6 +35,7 @@ def create_database(session: Session, head: Statement) -> Result:
         if not quietly:
             raise already_exists(name)
         return results.done(f"{name} already exists, statement succeeded.")
+    twins.refuse_database(session, name)
     session.commit()
     session.engine.create_database(name)
     session.use(name)
@@ -71,6 +72,7 @@ def create_schema(session: Session, head: Statement) -> Result:
     if scanner.accept("TAG") or scanner.accept("WITH", "TAG"):
         scanner.parenthesised()
     scanner.end()
+    twins.refuse_schema(session, database, schema)
     if session.schema_exists(database, schema):
         if quietly:
             return results.done(f"{schema} already exists, statement succeeded.")
@@ -263,6 +265,7 @@ def rename(session: Session, old: ObjectName, new: ObjectName) -> None:
     """A table or view under another name, with all that is noted about it."""
     if session.table_exists(new):
         raise already_exists(new.name)
+    twins.refuse_relation(session, new, temporary=old in session.temporary_tables, renamed_from=old)
     if old in session.temporary_tables:
         physical = session.temporary_tables.pop(old)
         kind = "VIEW" if session.is_temporary_view(physical) else "TABLE"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import Expr, exp
 
-from intentscore.local import computed_views, parsing, results, spelling, sql, types
+from intentscore.local import computed_views, parsing, results, spelling, sql, twins, types
 from intentscore.local.columns import NOT_NULL
 from intentscore.local.dropping import drop
 from intentscore.local.errors import already_exists, does_not_exist, invalid
@@ -89,6 +89,7 @@ def describe(session: Session, kind: str, name: ObjectName, definition: Definiti
 def stays(session: Session, name: ObjectName, kind: str, *, or_replace: bool, quietly: bool, written: str = "") -> bool:
     """True when the object is there and stays; otherwise the name is free now."""
     if session.relation_kind(name) is None:
+        twins.refuse_relation(session, name)
         return False
     if quietly:
         return True
@@ -128,6 +129,7 @@ def create_view(session: Session, head: Statement) -> Result:
                 if quietly:
                     return results.done(f"{name.name} already exists, statement succeeded.")
                 raise already_exists(written)
+            twins.refuse_relation(session, name, temporary=True)
             session.catalog.put(session.catalog.new(VIEW, name, text=head.scanner.text, **details), temporary=True)
             session.fetch(f"CREATE OR REPLACE TEMP VIEW {quote('.'.join(name))}{named} AS {query}")
             session.temporary_tables[name] = ".".join(name)

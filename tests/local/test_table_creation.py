@@ -110,6 +110,61 @@ def test_columns_of_a_table_may_differ_in_case_only(connection: SnowflakeConnect
     assert [name for (name,) in rows(connection, named)] == ["id", "ID", "Id"]
 
 
+TWINS = [
+    ('table "x" (i int)', "table X (i int)", "table or view {0}.X beside {0}.\"x\""),
+    ('table "x" (i int)', "or replace table X as select 1 as i", "table or view {0}.X beside {0}.\"x\""),
+    ('table "x" (i int)', "table if not exists X (i int)", "table or view {0}.X beside {0}.\"x\""),
+    ("table X (i int)", 'view "x" as select 1 as i', "table or view {0}.\"x\" beside {0}.X"),
+    ('view "x" as select 1 as i', "or replace view X as select 2 as i", "table or view {0}.X beside {0}.\"x\""),
+    ('temporary table "x" (i int)', "temporary view X as select 2 as i", "table or view {0}.X beside {0}.\"x\""),
+    ('temporary view "x" as select 1 as i', "temporary table X (i int)", "table or view {0}.X beside {0}.\"x\""),
+    ('sequence "x"', "sequence X", "sequence {0}.X beside {0}.\"x\""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("there", "twin", "named"), TWINS)
+def test_a_name_that_differs_in_case_only_is_refused_by_both_names(
+    connection: SnowflakeConnection, schema: str, there: str, twin: str, named: str
+) -> None:
+    execute(connection, f"create {there}")
+    with pytest.raises(ProgrammingError) as refused:
+        execute(connection, f"create {twin}")
+    assert (refused.value.errno, refused.value.sqlstate) == (2, "0A000")
+    assert named.format(f"INTENTSCORE.{schema}") in str(refused.value)
+
+
+def test_a_table_may_change_the_case_of_its_own_name_but_take_no_twins(connection: SnowflakeConnection) -> None:
+    execute(connection, 'create table "x" as select 1 as i')
+    execute(connection, "create table y (i int)")
+    with pytest.raises(ProgrammingError, match='X beside .*"x"'):
+        execute(connection, "alter table y rename to x")
+    execute(connection, 'alter table "x" rename to X')
+    assert rows(connection, "select * from x") == [(1,)]
+
+
+def test_schemas_and_databases_that_differ_in_case_only_are_refused(
+    connection: SnowflakeConnection, schema: str
+) -> None:
+    refusals = {
+        f'schema "{schema.lower()}"': f'INTENTSCORE."{schema.lower()}" beside INTENTSCORE.{schema}',
+        "schema main": "the name MAIN, which it uses itself",
+        'database "intentscore"': '"intentscore" beside INTENTSCORE',
+    }
+    for statement, named in refusals.items():
+        with pytest.raises(ProgrammingError, match="Unsupported feature") as refused:
+            execute(connection, f"create {statement}")
+        assert named in str(refused.value)
+
+
+def test_stages_and_functions_may_differ_in_case_only(connection: SnowflakeConnection) -> None:
+    execute(connection, 'create stage "held"')
+    execute(connection, "create stage held")
+    execute(connection, "create function \"next\"(a int) returns int as 'a + 1'")
+    execute(connection, "create function next(a int) returns int as 'a + 2'")
+    assert {row[1] for row in rows(connection, "show stages")} == {"held", "HELD"}
+    assert rows(connection, 'select "next"(1), next(1)') == [(2, 3)]
+
+
 def test_a_missing_table_is_named_as_it_was_written(connection: SnowflakeConnection, schema: str) -> None:
     for written in ("missing", f"{schema}.missing"):
         with pytest.raises(ProgrammingError, match=f"'{written.upper()}' does not exist or not authorized") as refused:
