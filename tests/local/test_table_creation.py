@@ -136,7 +136,7 @@ def test_a_name_that_differs_in_case_only_is_refused_by_both_names(
 def test_a_table_may_change_the_case_of_its_own_name_but_take_no_twins(connection: SnowflakeConnection) -> None:
     execute(connection, 'create table "x" as select 1 as i')
     execute(connection, "create table y (i int)")
-    with pytest.raises(ProgrammingError, match='X beside .*"x"'):
+    with pytest.raises(ProgrammingError, match=r'X beside .*"x"'):
         execute(connection, "alter table y rename to x")
     execute(connection, 'alter table "x" rename to X')
     assert rows(connection, "select * from x") == [(1,)]
