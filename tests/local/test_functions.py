@@ -12,8 +12,11 @@ import pytest
 import snowflake.connector
 from snowflake.connector import ProgrammingError, SnowflakeConnection
 from snowflake.snowpark import Session
+from snowflake.snowpark.functions import window
+from sqlglot import exp
 
 from intentscore.local.engine import Endpoint
+from intentscore.local.rewrites.macros import macro
 
 SCALAR = [
     ("1 / 3", Decimal("0.333333")),
@@ -286,3 +289,34 @@ def test_rows_are_ordered_by_expressions_over_a_column_s_alias(session: Session)
     ).collect()
     assert [row["LAST"] for row in rows] == ["7", "11", "2"]
     assert session.sql("SELECT -V AS N FROM VALUES ('2') T(V)").collect()[0]["N"] == -2
+
+
+HAVING = [
+    ("avg(n) > 1", ["b"]), ("average > 1", ["b"]), ("sum(n) / count(*) < 2", ["a"]), ("sum(n) * 2 > 2 and k < 'b'", []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("condition", "kept"), HAVING)
+def test_groups_are_chosen_by_what_is_reckoned_from_aggregates(
+    connection: SnowflakeConnection, condition: str, kept: list[str]
+) -> None:
+    query = (
+        "select k, avg(n) as average from (select 'a' as k, 1 as n union all select 'b', 2) group by k "
+        f"having {condition}"
+    )
+    assert [row[0] for row in connection.cursor().execute(query).fetchall()] == kept  # type: ignore[union-attr]
+
+
+def test_a_number_that_is_reckoned_is_not_looked_at_again() -> None:
+    """Every macro with overloads around an expression has DuckDB bind it several times more."""
+    days = macro("date_diff", exp.Literal.string("day"), exp.column("a"), exp.column("b"))
+    assert macro("sf_number", days) is days
+    assert macro("sf_operand", exp.column("a")) is not exp.column("a")
+    moved = macro("sf_plus_days", exp.Literal.number(1), exp.column("a"))
+    assert macro("sf_movable", moved) is moved
+
+
+def test_moments_are_put_into_windows(session: Session) -> None:
+    moments = session.create_dataframe([[dt.datetime(1970, 1, 1, 0, 0, 13)]], schema=["ts"])
+    [(found,)] = moments.select(window(moments.ts, "10 seconds")).collect()
+    assert json.loads(found) == {"start": "1970-01-01 00:00:10.000", "end": "1970-01-01 00:00:20.000"}

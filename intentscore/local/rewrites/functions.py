@@ -178,8 +178,9 @@ def bind_aggregates(root: Expr) -> Expr:
             continue
         fields = []
         for i, aggregate in enumerate(found):
-            field = exp.Dot(this=exp.to_identifier("_of"), expression=exp.to_identifier(f"a{i}"))
-            aggregate.replace(field)
+            # not `_of.a0`, which HAVING takes for a column
+            of = exp.Anonymous(this="struct_extract", expressions=[exp.column("_of"), exp.Literal.string(f"a{i}")])
+            aggregate.replace(of)
             fields.append(exp.PropertyEQ(this=exp.to_identifier(f"a{i}"), expression=aggregate))
         held = exp.Anonymous(this="list_value", expressions=[exp.Struct(expressions=fields)])
         over = exp.Anonymous(this="list_transform", expressions=[held])

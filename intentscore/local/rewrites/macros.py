@@ -23,6 +23,10 @@ SCHEMA = "memory.main."
 TEXT_OF = ("sf_text", "sf_to_varchar", "sf_bytes_or_text")  # of a text, that text
 FLOAT_OF = ("sf_number", "sf_operand", "sf_to_double")  # of a floating-point number, that number
 NUMBER_OF = ("sf_number", "sf_count_added")  # of a written number, that number
+GIVING_WIDE_NUMBERS = ("date_diff", "sf_quotient", "sf_to_integer")  # of more than 32 bits
+GIVING_NUMBERS = (*GIVING_WIDE_NUMBERS, "floor", "ceil", "round")
+GIVING_MOMENTS = ("sf_plus_micros", "sf_plus_days", "sf_plus_months", "sf_to_timestamp", "sf_truncated")
+ANSWERED_BEFORE = {"sf_number": GIVING_NUMBERS, "sf_operand": GIVING_WIDE_NUMBERS, "sf_movable": GIVING_MOMENTS}
 _DEFINITION = re.compile(r"CREATE OR REPLACE MACRO (sf_\w+)(.*?);\s*$", re.S | re.M)
 _USED = re.compile(r"\b(sf_\w+)\(")
 
@@ -146,12 +150,19 @@ def macro(name: str, *arguments: Expr) -> Expr:
 
 def _is_itself(name: str, argument: Expr) -> bool:
     """Whether a conversion gives its argument back: a number is a number, a text a text."""
-    if name in NUMBER_OF and isinstance(argument.unnest(), exp.Literal):
-        return not argument.unnest().is_string
+    inside = argument.unnest()
+    if name in NUMBER_OF and isinstance(inside, exp.Literal):
+        return not inside.is_string
+    if _called(inside) in ANSWERED_BEFORE.get(name, ()) or (name == "sf_number" and isinstance(inside, exp.Mul)):
+        return True  # each overloaded macro around it would have DuckDB bind it several times more
     kind = kind_of(argument)
     return kind is not None and (
         (name in TEXT_OF and kind.wire == "text") or (name in FLOAT_OF and kind.wire == "real")
     )
+
+
+def _called(inside: Expr) -> str:
+    return inside.name.lower().removeprefix(SCHEMA) if isinstance(inside, exp.Anonymous) else ""
 
 
 def _expand(overload: Overload, arguments: tuple[Expr, ...]) -> Expr:
