@@ -73,6 +73,8 @@ def _conversion(given: ColumnType | None, column: ColumnType | None) -> str:
         return "sf_to_timestamp_tz"
     if column.wire == "timestamp_ltz" and given is not None and given.wire == "text":
         return "sf_to_timestamp_ltz"  # DuckDB takes no space before an offset
+    if column.wire == "binary" and (given is None or given.wire == "text"):
+        return "sf_to_binary"
     if given is not None and given.wire == "timestamp_tz":
         return _FROM_ZONED.get(column.wire, "")
     return _FROM_VARIANT.get(column.wire, "")

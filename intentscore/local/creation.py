@@ -11,7 +11,14 @@ from sqlglot import exp
 from intentscore.local import keys, parsing, results, rewrites, spelling, sql, twins, types
 from intentscore.local.catalog import CLUSTERING, TABLE
 from intentscore.local.columns import TableColumn, table_columns
-from intentscore.local.errors import SnowflakeError, already_exists, does_not_exist, invalid, unsupported
+from intentscore.local.errors import (
+    SnowflakeError,
+    already_exists,
+    does_not_exist,
+    duplicate_column,
+    invalid,
+    unsupported,
+)
 from intentscore.local.keys import Key
 from intentscore.local.names import ObjectName, display, fold, literal, quote
 from intentscore.local.results import Result
@@ -255,7 +262,7 @@ def _hold_twins(columns: list[Column]) -> None:
     """Names that differ in letter case only are two to Snowflake and one to DuckDB."""
     names = [column.name for column in columns]
     if twice := [name for name in names if names.count(name) > 1]:
-        raise SnowflakeError(f"SQL compilation error:\nduplicate column name '{twice[0]}'", 2025, "42S21")
+        raise duplicate_column(twice[0])
     held = spelling.held(names)
     for column in columns:
         column.held = held.get(column.name, "")

@@ -67,6 +67,10 @@ def ambiguous_column(name: str) -> SnowflakeError:
     return SnowflakeError(f"{COMPILATION}ambiguous column name '{name}'", 2028, "42601")
 
 
+def duplicate_column(name: str) -> SnowflakeError:
+    return SnowflakeError(f"{COMPILATION}duplicate column name '{name}'", 2025, "42S21")
+
+
 def duplicate_row(detail: str = "") -> SnowflakeError:
     return SnowflakeError(f"Duplicate row detected during DML action\n{detail}".rstrip(), 100090, "42P18")
 

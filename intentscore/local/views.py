@@ -10,7 +10,7 @@ from sqlglot import Expr, exp
 from intentscore.local import computed_views, parsing, results, spelling, sql, twins, types
 from intentscore.local.columns import NOT_NULL
 from intentscore.local.dropping import drop
-from intentscore.local.errors import already_exists, does_not_exist, invalid
+from intentscore.local.errors import already_exists, does_not_exist, duplicate_column, invalid
 from intentscore.local.names import ObjectName, display, literal, quote
 from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 VIEW = "VIEW"
 OPTIONS = (
     "COMMENT", "TARGET_LAG", "WAREHOUSE", "REFRESH_MODE", "INITIALIZE", "CHANGE_TRACKING",
-    "DATA_RETENTION_TIME_IN_DAYS", "INITIALIZATION_WAREHOUSE", "SCHEDULER",
+    "DATA_RETENTION_TIME_IN_DAYS", "MAX_DATA_EXTENSION_TIME_IN_DAYS", "INITIALIZATION_WAREHOUSE", "SCHEDULER",
 )  # fmt: skip
 
 
@@ -168,6 +168,8 @@ def known_columns(
     if named and len(named) != len(shape):
         raise invalid("Invalid column definition list")
     names = named or [field.name for field in shape]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise duplicate_column(twice[0])
     return {
         column: types.refined(types.from_duckdb(str(kind)), field.type, nullable=field.nullable)
         for column, field, kind in zip(names, shape, relation.types, strict=True)

@@ -259,3 +259,18 @@ def test_a_table_is_overwritten_by_a_query_over_itself(connection: SnowflakeConn
 
 def test_a_statement_that_succeeds_has_no_sqlstate(connection: SnowflakeConnection) -> None:
     assert connection.cursor().execute("SELECT 1").sqlstate is None  # type: ignore[union-attr]
+
+
+def test_a_view_names_each_column_once(connection: SnowflakeConnection) -> None:
+    with pytest.raises(ProgrammingError, match="duplicate column name 'A'") as refused:
+        execute(connection, "create view seen as select 1 as a, 2 as a")
+    assert (refused.value.errno, refused.value.sqlstate) == (2025, "42S21")
+
+
+def test_text_in_a_binary_column_is_hexadecimal(connect: Callable[..., SnowflakeConnection], schema: str) -> None:
+    connection = connect(schema=schema, paramstyle="qmark")
+    execute(connection, "create table held (id int, bytes binary)")
+    execute(connection, "insert into held values (1, '0aff')")
+    cursor = connection.cursor()
+    cursor.executemany("insert into held values (?, ?)", [(2, b"\x01\x02"), (3, None)])  # told as text beside a NULL
+    assert rows(connection, "select bytes from held order by id") == [(b"\x0a\xff",), (b"\x01\x02",), (None,)]
