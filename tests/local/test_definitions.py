@@ -126,3 +126,12 @@ def test_a_statement_held_in_a_text_is_executed(connection: SnowflakeConnection)
     rows(connection, "set N = 5")
     assert rows(connection, "execute immediate 'select ? + 1' using (N)") == [(6,)]
     assert rows(connection, "execute immediate $$select 'x'$$") == [("x",)]
+
+
+def test_a_dynamic_tables_retention_is_taken(connection: SnowflakeConnection) -> None:
+    rows(
+        connection,
+        "create dynamic table D target_lag = '1 day' warehouse = LOCAL_WH data_retention_time_in_days = 1 "
+        "max_data_extension_time_in_days = 2 as select 1 as A",
+    )
+    assert rows(connection, "select * from D") == [(1,)]
