@@ -90,6 +90,8 @@ def _count_over_generated(node: exp.TableFromRows) -> None:
 
 
 def _arguments(call: Expr, preparation: Preparation) -> tuple[list[Any], dict[str, Any]]:
+    if isinstance(call, exp.Generator):  # the parser has taken the names away
+        return [], {name: _value(value, preparation) for name, value in call.args.items()}
     positional: list[Any] = []
     named: dict[str, Any] = {}
     given = call.expressions if isinstance(call, exp.Anonymous) else list(call.args.values())

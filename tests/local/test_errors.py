@@ -25,3 +25,9 @@ def test_a_text_that_is_a_number_is_one_in_a_case(session: Session) -> None:
 def test_a_wrong_regular_expression_is_refused_as_one(session: Session) -> None:
     with pytest.raises(SnowparkSQLException, match="Invalid regular expression"):
         session.sql("select column1 rlike '+*' from values ('a')").collect()
+
+
+def test_rows_are_generated_by_their_number_only(session: Session) -> None:
+    assert session.sql("select count(*) from table(generator(rowcount => 3, timelimit => 1))").collect()[0][0] == 3
+    with pytest.raises(SnowparkSQLException, match="does not support GENERATOR by TIMELIMIT"):
+        session.sql("select 1 from table(generator(timelimit => 1))").collect()
