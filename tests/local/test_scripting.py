@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import threading
 import time
 from decimal import Decimal
 from pathlib import Path
@@ -177,7 +176,8 @@ def test_a_block_that_never_ends_can_be_cancelled(connection: SnowflakeConnectio
     block = "BEGIN LOOP BEGIN SELECT 1; EXCEPTION WHEN OTHER THEN NULL; END; END LOOP; END"
     cursor = connection.cursor()
     cursor.execute_async(block)
-    threading.Timer(0.2, lambda: connection.cursor().execute(f"SELECT SYSTEM$CANCEL_QUERY('{cursor.sfqid}')")).start()
+    time.sleep(0.2)  # the block runs
+    run(connection, f"SELECT SYSTEM$CANCEL_QUERY('{cursor.sfqid}')")
     while connection.is_still_running(status := connection.get_query_status(str(cursor.sfqid))):
         time.sleep(0.02)
     assert connection.is_an_error(status)

@@ -172,7 +172,7 @@ def test_a_writer_goes_on_when_the_other_has_committed(one: SnowflakeConnection,
     waiting.join(0.2)
     assert waiting.is_alive()
     run(one, "COMMIT")
-    waiting.join(5)
+    waiting.join(120)
     assert run(one, "SELECT N FROM T") == [(20,)]
 
 
