@@ -124,6 +124,9 @@ SEMI_STRUCTURED = [
     ("is_integer(to_variant(1))", True),
     ("is_null_value(parse_json('{\"a\": null}'):a)", True),
     ("check_json('[1, 2]')", None),
+    ('json_extract_path_text(\'{"a": {"b": "c"}}\', \'a.b\')', "c"),
+    ("json_extract_path_text(concat('{\"a\": ', '[1]}'), concat('a', '[0]'))", "1"),
+    ("json_extract_path_text('{\"a\": null}', 'a')", None),
     ("try_parse_json('{')", None),
 ]
 JSON = [
@@ -159,6 +162,11 @@ AGGREGATES = [
     ("max_by(g, n)", "b"),
     ("mode(n)", 2),
     ("listagg(g, ',') within group (order by n, g)", "a,a,b,b"),
+    ("listagg(distinct g, '''') within group (order by g desc)", "b'a"),
+    ("listagg(distinct n * 5, ',') within group (order by n * 5)", "5,10,20"),  # as numbers, not as texts
+    ("array_agg(distinct nullif(n, 1) * 5) within group (order by nullif(n, 1) * 5 desc)::varchar", "[20,10]"),
+    ("listagg(nullif(g, 'a'), '-') within group (order by n)", "b-b"),
+    ("listagg(distinct g) within group (order by g) over (partition by 1)", "ab"),
     ("booland_agg(n > 0)", True),
     ("array_size(array_agg(n))", 4),
     ("array_size(array_unique_agg(n))", 3),

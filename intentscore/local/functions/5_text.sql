@@ -1,6 +1,8 @@
 -- Text. A VARIANT argument counts as its text.
 
 CREATE OR REPLACE MACRO sf_text(v) AS sf_to_varchar(v);
+CREATE OR REPLACE MACRO sf_variants(l) AS list_transform(list_filter(l, x -> x IS NOT NULL), x -> sf_to_variant(x));
+CREATE OR REPLACE MACRO sf_joined_texts(l, s) AS array_to_string(list_transform(l, x -> sf_text(x)), s);
 CREATE OR REPLACE MACRO sf_bytes_or_text(v BLOB) AS v, (v VARCHAR) AS v, (v VARIANT) AS sf_variant_text(v), (v DOUBLE) AS sf_double_text(v),
     (v TIMESTAMP) AS sf_timestamp_text(v), (v INTERVAL) AS sf_clock_text(v), (v) AS CAST(v AS VARCHAR);
 CREATE OR REPLACE MACRO sf_size(v BLOB) AS CAST(octet_length(v) AS BIGINT), (v VARCHAR) AS length(v);

@@ -118,13 +118,18 @@ def _prepare(node: Expr) -> None:
         key, value = "this", holder.this
     if isinstance(node, (exp.Avg, *_SPREADS)) and not isinstance(value, exp.Literal):
         prepared = macro("sf_operand", value)
-    elif isinstance(node, (exp.ArrayAgg, exp.ArrayUniqueAgg)):
+    elif isinstance(node, (exp.ArrayAgg, exp.ArrayUniqueAgg)) and not _ordered_once(node):
         prepared = variant(value)
-    elif isinstance(node, exp.GroupConcat):
+    elif isinstance(node, exp.GroupConcat) and (not isinstance(argument, exp.Order) or _pivoted(node)):
         prepared = macro("sf_text", value)
     else:
         return
     holder.set(key, [prepared] if key == "expressions" else prepared)
+
+
+def _ordered_once(node: Expr) -> bool:
+    """Whether it is `ARRAY_AGG(DISTINCT x) WITHIN GROUP (ORDER BY x)`, whose x must stay what it is ordered by."""
+    return isinstance(node.this, exp.Distinct) and isinstance(node.parent, exp.WithinGroup)
 
 
 def _finished(outer: Expr, inner: Expr) -> Expr:
@@ -135,8 +140,15 @@ def _finished(outer: Expr, inner: Expr) -> Expr:
             return macro("sf_quotient", sums, exp.func("nullif", counts, exp.Literal.number(0)))
         case exp.Variance() | exp.VariancePop() | exp.Stddev() | exp.StddevPop() | exp.StddevSamp():
             return _spread(outer, inner)
+        case exp.ArrayAgg(this=exp.Order(this=exp.Distinct())):
+            elements = macro("sf_variants", _again(outer, inner, listed(inner.this.copy())))
+            return exp.func("coalesce", elements, array([]))
         case exp.ArrayAgg() | exp.ArrayUniqueAgg():
             return exp.func("coalesce", outer.copy(), array([]))
+        case exp.GroupConcat(this=exp.Order()):  # the values become texts once they are in order, 10 after 9
+            separator = inner.args.get("separator") or exp.Literal.string("")
+            joined = macro("sf_joined_texts", _again(outer, inner, listed(inner.this.copy())), separator)
+            return exp.func("coalesce", joined, exp.Literal.string(""))
         case exp.GroupConcat():
             return exp.func("coalesce", outer.copy(), exp.Literal.string(""))
         case exp.ObjectAgg():

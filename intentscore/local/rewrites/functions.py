@@ -30,7 +30,7 @@ ALIASES = {
 }  # fmt: skip
 INTERNAL = {
     "NUMBER", "TEXT", "PART", "SIZE", "BYTES", "DISTINCT", "ELEMENT", "FIELD", "PLACE", "EPOCH", "HAS", "JOINED",
-    "FLATTENED", "SPREAD",
+    "FLATTENED", "SPREAD", "JOINED_TEXTS", "VARIANTS",
 }  # fmt: skip
 
 

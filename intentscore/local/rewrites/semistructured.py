@@ -30,11 +30,18 @@ def array(values: list[Expr]) -> Expr:
     return _typed(listed, "VARIANT[]") if not values else listed
 
 
-@rewrite(exp.JSONExtract, exp.JSONExtractScalar)
-def path(node: exp.JSONExtract, session: Session) -> Expr:
+@rewrite(exp.JSONExtractScalar)
+def path_text(node: exp.JSONExtractScalar, session: Session) -> Expr:
+    """JSON_EXTRACT_PATH_TEXT, which is TO_VARCHAR(GET_PATH(PARSE_JSON(text), path))."""
+    node.set("this", macro("sf_parse_json", node.this))
+    return macro("sf_to_varchar", path(node, session))
+
+
+@rewrite(exp.JSONExtract)
+def path(node: exp.JSONExtract | exp.JSONExtractScalar, session: Session) -> Expr:
     """`column:key.key[0]`, step by step."""
     if not isinstance(node.expression, exp.JSONPath):
-        return macro("sf_get", node.this, node.expression)
+        return macro("sf_get_path", node.this, node.expression)
     found: Expr = node.this
     for part in node.expression.expressions:
         if isinstance(part, exp.JSONPathKey):
