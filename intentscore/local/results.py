@@ -21,6 +21,7 @@ from intentscore.local import json_rows, memory, offsets, spilling, types, undef
 from intentscore.local.types import ColumnType
 
 INLINE_ROWS = 5_000
+FIRST_ROWS, FIRST_BYTES = 1_024, 2**17  # of a larger result, at most
 CHUNK_ROWS, CHUNK_BYTES = 262_144, 24 * 2**20  # at most; larger ones leave the heap (memory.py)
 KEPT_RESULTS = 64
 KEPT_BYTES = 256 * 2**20
@@ -249,6 +250,7 @@ class Kept:
 
     result: Result
     chunks: dict[str, tuple[int, int]] = field(default_factory=dict)
+    inline: int = 0
     spilled: bool = False
 
     @property
@@ -266,11 +268,20 @@ def _encoded_chunk(kept: Kept, address: str) -> list[pa.Buffer]:
     return encode_chunk(Result(kept.result.table.slice(offset, length), kept.result.columns))
 
 
-def _spans(table: pa.Table) -> list[tuple[int, int]]:
-    """Chunks of about the same size, as (first row, rows)."""
+def _spans(table: pa.Table, inline: int) -> list[tuple[int, int]]:
+    """Chunks of about the same size of the rows from `inline` on, as (first row, rows)."""
     chunks = max(-(-table.num_rows // CHUNK_ROWS), -(-table.nbytes // CHUNK_BYTES))
     rows = -(-table.num_rows // (8 * chunks)) * 8  # so that no bitmap has to be shifted
-    return [(first, min(rows, table.num_rows - first)) for first in range(0, table.num_rows, rows)]
+    return [(first, min(rows, table.num_rows - first)) for first in range(inline, table.num_rows, rows)]
+
+
+def _first_rows(table: pa.Table) -> int:
+    """How many rows of a large result come with the answer.
+
+    An account sends some, and the connector counts on it: where its threads are the first to decode a chunk, they
+    can wait for each other without end.
+    """
+    return min(FIRST_ROWS, max(FIRST_BYTES * table.num_rows // max(table.nbytes, 1) // 8 * 8, 8))
 
 
 class ResultStore:
@@ -286,7 +297,8 @@ class ResultStore:
     def keep(self, query_id: str, result: Result) -> Kept:
         kept = Kept(result)
         if not _fits_inline(result):
-            kept.chunks = {f"{query_id}.{i}": span for i, span in enumerate(_spans(result.table))}
+            kept.inline = _first_rows(result.table)
+            kept.chunks = {f"{query_id}.{i}": span for i, span in enumerate(_spans(result.table, kept.inline))}
         with self._lock:
             self._kept[query_id] = kept
             self.last_id = query_id
@@ -355,8 +367,9 @@ def answer(query_id: str, kept: Kept, chunk_url: str, token: str, *, as_json: bo
         data |= {"queryResultFormat": "arrow", "rowsetBase64": encoded}
     else:
         size = max(1, result.table.nbytes // len(kept.chunks))
+        first = Result(result.table.slice(0, kept.inline), result.columns)
         data |= {
-            "queryResultFormat": "arrow", "rowsetBase64": "",
+            "queryResultFormat": "arrow", "rowsetBase64": b64encode(encode(first)).decode(),
             "chunkHeaders": {"Authorization": f'Snowflake Token="{token}"'},
             "chunks": [
                 {"url": f"{chunk_url}{address}", "rowCount": length, "uncompressedSize": size, "compressedSize": size}
