@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from intentscore.local.session import Session
 
 FILE_FORMAT = "FILE FORMAT"
+UNREADABLE = "22000"  # the SQLSTATE of a file that is not of its format
 NONE = "NONE"
 
 # The options of each type with their defaults, as CREATE FILE FORMAT documents them.
@@ -83,7 +84,7 @@ class FileFormat:
     @property
     def in_columns(self) -> bool:
         """Whether the file itself names and types its columns."""
-        return self.type in ("PARQUET", "ORC")
+        return self.type in ("PARQUET", "ORC", "AVRO")
 
 
 def checked(given: dict[str, Any]) -> FileFormat:

@@ -118,7 +118,7 @@ def _columns(file: Path, form: FileFormat, name: str, limit: int) -> dict[str, C
         case "PARQUET":
             logical = form.flag("USE_LOGICAL_TYPE")
             return {f.name: _from_arrow(f.type, f.nullable, name, logical=logical) for f in staged.parquet_schema(file)}
-        case "ORC":
+        case "ORC" | "AVRO":
             schema = staged.table_of(file, form).schema
             return {f.name: _from_arrow(f.type, f.nullable, name, logical=True) for f in schema}
         case "CSV":

@@ -14,13 +14,12 @@ from fakesnow.statement_type import COPY
 from intentscore.local import errors, formats, results, staged, types
 from intentscore.local.checking import Failure, check
 from intentscore.local.errors import SnowflakeError, invalid
-from intentscore.local.formats import FileFormat
+from intentscore.local.formats import UNREADABLE, FileFormat
 from intentscore.local.load_history import LoadHistory
 from intentscore.local.mapping import Mapping, Target, map_columns, read_targets
 from intentscore.local.names import ObjectName, display, quote
 from intentscore.local.results import Result
 from intentscore.local.scanner import Scanner
-from intentscore.local.staged import UNREADABLE
 from intentscore.local.stages import Location, locate
 from intentscore.local.statements import Effect, Statement, statement
 

@@ -281,7 +281,8 @@ def _first_rows(table: pa.Table) -> int:
     An account sends some, and the connector counts on it: where its threads are the first to decode a chunk, they
     can wait for each other without end.
     """
-    return min(FIRST_ROWS, max(FIRST_BYTES * table.num_rows // max(table.nbytes, 1) // 8 * 8, 8))
+    rows: int = FIRST_BYTES * table.num_rows // max(table.nbytes, 1)
+    return min(FIRST_ROWS, max(rows // 8 * 8, 8))
 
 
 class ResultStore:

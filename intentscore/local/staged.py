@@ -17,7 +17,7 @@ from sqlglot import Expr, exp
 
 from intentscore.local import delimited, formats, spelling
 from intentscore.local.errors import SnowflakeError, invalid, unsupported
-from intentscore.local.formats import FileFormat
+from intentscore.local.formats import UNREADABLE, FileFormat
 from intentscore.local.names import literal, quote
 from intentscore.local.rewrites.macros import macro
 from intentscore.local.rewrites.semistructured import variant
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 CODECS = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
 METADATA = ("METADATA$FILENAME", "METADATA$FILE_ROW_NUMBER", "METADATA$FILE_CONTENT_KEY",
             "METADATA$FILE_LAST_MODIFIED", "METADATA$START_SCAN_TIME")  # fmt: skip
-UNREADABLE = "22000"  # the SQLSTATE of a file that is not of its format
 Register = Callable[[pa.Table], str]
 
 
@@ -176,6 +175,10 @@ def table_of(file: Path, form: FileFormat) -> pa.Table:
             from pyarrow import orc
 
             return orc.read_table(file)
+        case "AVRO":
+            from intentscore.local import avro
+
+            return avro.read(bytes_of(file, form), file)
         case other:
             raise unsupported(f"reading {other} files")
 
